@@ -376,6 +376,20 @@ void BindGateway(py::module_& m) {
           py::arg("timeout"))
       .def("take_shadow_pairs", &TakeShadowPairs)
       .def(
+          "ask_as_operator",
+          [](Gateway& gateway, const py::bytes& body, std::string tag, std::string of) {
+            return gateway.AskAsOperator(std::string(body), std::move(tag), std::move(of));
+          },
+          py::arg("body"), py::arg("tag"), py::arg("of"))
+      .def("take_verdicts",
+           [](Gateway& gateway) {
+             py::list verdicts;
+             for (const ShadowVerdict& each : gateway.shadows().TakeVerdicts()) {
+               verdicts.append(py::make_tuple(each.tag, BytesFrom(each.answer), each.status));
+             }
+             return verdicts;
+           })
+      .def(
           "raise_shadow_spent",
           [](Gateway& gateway, int64_t nano) {
             gateway.shadows().RaiseSpent({nano}, gateway.clock().WallTime().seconds());

@@ -46,6 +46,14 @@ std::string LearnedName(const AutoScorer* scorer, const std::vector<std::string>
   return {};
 }
 
+std::string NamesIn(const AutoScorer& scorer) {
+  std::string names;
+  for (const AutoWeights::PerModel& each : scorer.weights().models) {
+    names += (names.empty() ? "" : ", ") + each.name;
+  }
+  return names;
+}
+
 }  // namespace
 
 std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
@@ -59,16 +67,19 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
         {.id = Get<std::string>(item, "id"),
          .quality = Get<double>(item, "quality"),
          .learned = LearnedName(scorer.get(), Get<std::vector<std::string>>(item, "names")),
-         .shift = GetOptional<double>(item, "shift").value_or(0)});
+         .shift = GetOptional<double>(item, "shift").value_or(0),
+         .aliases = GetOptional<std::vector<std::string>>(item, "aliases")
+                        .value_or(std::vector<std::string>())});
+    const auto trained_as = GetOptional<std::string>(item, "trained_as");
+    if (scorer != nullptr && trained_as && pool.back().learned.empty()) {
+      throw py::value_error("routing.auto.weights: they know no '" + *trained_as + "' that '" +
+                            pool.back().id + "' is trained as, but " + NamesIn(*scorer));
+    }
     knows_any = knows_any || !pool.back().learned.empty();
   }
   if (scorer != nullptr && !knows_any) {
-    std::string names;
-    for (const AutoWeights::PerModel& each : scorer->weights().models) {
-      names += (names.empty() ? "" : ", ") + each.name;
-    }
     throw py::value_error("routing.auto.weights: they know none of routing.auto.models, but " +
-                          names + ": say with trained_as which model is which");
+                          NamesIn(*scorer) + ": say with trained_as which model is which");
   }
   AutoRules rules;
   const auto strategy = AutoStrategyNamed(Get<std::string>(dict, "strategy"));
@@ -76,6 +87,7 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   rules.strategy = *strategy;
   rules.cost_weight = Get<double>(dict, "cost_weight");
   rules.cost_slack = Get<double>(dict, "cost_slack");
+  rules.stay = GetOptional<double>(dict, "stay").value_or(rules.stay);
   rules.explore = Get<double>(dict, "explore");
   rules.learn = Get<bool>(dict, "learn");
   return std::make_shared<const AutoRouter>(

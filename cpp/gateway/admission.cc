@@ -1,6 +1,8 @@
 #include "gateway/admission.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -8,6 +10,8 @@
 
 #include "gateway/asked_models.h"
 #include "gateway/gate.h"
+#include "gateway/options.h"
+#include "gateway/spend_bound.h"
 #include "routing/auto/auto_router.h"
 #include "routing/order.h"
 #include "routing/planner.h"
@@ -96,46 +100,83 @@ std::optional<int64_t> EstimateLong(std::string_view body, const Admission& admi
 }
 
 // Where a prompt's cache makes a difference, and there is a choice: who answered what belongs
-// together.
-std::string_view FindSticky(std::string_view body, const AdmissionRules& rules, Admission* out,
-                            uint64_t* endpoint, TimePoint* at) {
-  const std::vector<Endpoint>& endpoints = out->model->endpoints;
-  if (rules.sticky == nullptr || endpoints.size() < 2) return "off";
-  if (std::ranges::none_of(endpoints, HasCachePrice)) return "off";
+// together. Of a conversation for which models are chosen, always.
+std::string_view FindSticky(std::string_view body, const Snapshot& snapshot,
+                            const AdmissionRules& rules, std::span<const PlannedModel> models,
+                            Admission* out, uint64_t* endpoint, TimePoint* at) {
+  if (rules.sticky == nullptr) return "off";
+  const Ask& ask = out->request->ask;
+  const bool drawn = models.front().chance > 0;
+  out->keeps_model = models.front().pooled && snapshot.router->rules().stay > 0;
+  size_t endpoints = 0;
+  bool cached = false;
+  for (const PlannedModel& each : models) {
+    const bool first = &each == &models.front();
+    if (!first && (!each.same_name || !(drawn || each.pooled))) break;
+    endpoints += each.model->endpoints.size();
+    cached = cached || std::ranges::any_of(each.model->endpoints, HasCachePrice);
+  }
+  if (!out->keeps_model && (endpoints < 2 || !cached)) return "off";
   const std::string_view org = out->key ? std::string_view(out->key->org_id) : std::string_view();
-  out->sticky = StickyKeyOf(*rules.salt, org, *out->model, out->request->ask, rules.session, body);
+  out->sticky = StickyKeyOf(*rules.salt, org, StickyNameOf(ask.model, snapshot, models), ask,
+                            rules.session, body);
   if (!out->sticky.valid()) return "off";
   *endpoint = rules.sticky->Find(out->sticky, rules.moment, at);
   return *endpoint == 0 ? "miss" : "hit";
 }
 
-// What pooled models are chosen by; nothing: none of the models is one.
+// What the request may cost at most, as far as that is known before its money is held.
+std::optional<Money> BudgetOf(const Ask& ask, const ApiKey* key, const GatewayOptions& options) {
+  std::optional<Money> budget = ask.max_cost;
+  if (options.credits && key != nullptr && key->limit) {
+    budget = std::min(budget.value_or(*key->limit), *key->limit);
+  }
+  return budget;
+}
+
+// The endpoint's price of cached tokens is lower.
+bool IsCachedAt(uint64_t endpoint, std::span<const PlannedModel> models) {
+  for (const PlannedModel& each : models) {
+    const auto found = std::ranges::find(each.model->endpoints, endpoint, &Endpoint::id);
+    if (found != each.model->endpoints.end()) return HasCachePrice(*found);
+  }
+  return false;
+}
+
+// What pooled models are chosen by; nothing: none of the models is one. `endpoint`: that has
+// answered the conversation; 0: none has. `session`: it was named, else a first question is none.
 std::optional<AutoAsk> AskRouter(const Snapshot& snapshot, const Ask& ask,
-                                 std::span<const PlannedModel> models) {
+                                 std::span<const PlannedModel> models, uint64_t endpoint,
+                                 bool session) {
   const auto pooled = [](const PlannedModel& each) { return each.pooled.has_value(); };
   if (std::ranges::none_of(models, pooled)) return std::nullopt;
   const AutoRouter& router = *snapshot.router;
+  const bool goes_on = endpoint != 0 && (session || ask.affinity.answered);
   const bool named = ask.route != nullptr && ask.route->strategy.has_value();
   return AutoAsk{&router, router.Judge(ask.excerpt),
-                 named ? *ask.route->strategy : router.rules().strategy};
+                 named ? *ask.route->strategy : router.rules().strategy,
+                 goes_on ? PooledAt(endpoint, models) : std::nullopt};
 }
 
-// Candidates that are drawn in one simulation: some tens of milliseconds.
+// Endpoints that are looked at in one simulation: some tens of milliseconds.
 constexpr size_t kMostDrawn = 500'000;
 
-// Plans again and again, by seeds that follow from the first.
+// Plans again and again, by seeds that follow from the first; less often where the models have very
+// many endpoints.
 void Simulate(const Snapshot& snapshot, Suffix suffix, PlanInputs inputs, int draws,
               Admission* out) {
   const uint64_t first = inputs.seed;
   inputs.keep_views = false;
   std::vector<PlannedModel> models;
-  const size_t each = out->route.candidates.size() + out->route.excluded.size();
-  const auto affordable = static_cast<int>(kMostDrawn / std::max<size_t>(each, 1));
+  size_t each = 1;
+  for (const PlannedModel& model : inputs.models) each += model.model->endpoints.size();
+  const auto affordable = static_cast<int>(std::max<size_t>(1, kMostDrawn / each));
   for (int i = 0; i < std::min({draws, kMostSimulated, affordable}); ++i) {
     inputs.seed = SplitMix64(first + static_cast<uint64_t>(i));
     if (out->route.strategy == kVirtual) {  // the order of its models may be drawn, too
       models.clear();
       if (!GatherModels(snapshot, suffix, inputs.seed, out, &models)) return;
+      PutFirst(inputs.sticky, inputs.health, inputs.now, &models);
       inputs.models = models;
     }
     const Result<Route> drawn = PlanRoute(inputs);
@@ -178,6 +219,10 @@ Status Admit(const Surface& surface, std::string_view body,
   const bool chosen = models.front().pooled.has_value();
   const bool as_named = chosen ? out->automatic : models.front().model->id == out->model->id;
   if (!is_virtual && !as_named) out->route.strategy = "fallback";
+  uint64_t known = 0;  // an endpoint
+  TimePoint known_at = TimePoint::Never();
+  std::string_view found = FindSticky(body, snapshot, rules, models, out, &known, &known_at);
+  PutFirst(known, rules.health, rules.moment, &models);
   out->model = models.front().model;
   Result<Preferences> preferences =
       ReadPreferences(out->request->ask.route.get(), suffix, snapshot.catalog);
@@ -192,19 +237,31 @@ Status Admit(const Surface& surface, std::string_view body,
                     .seed = rules.seed,
                     .expected_prompt = EstimateLong(body, *out, models),
                     .keep_views = rules.explain};
-  const std::optional<AutoAsk> automatic = AskRouter(snapshot, out->request->ask, models);
+  const std::optional<AutoAsk> automatic =
+      AskRouter(snapshot, out->request->ask, models, known, out->sticky.named);
   if (automatic) inputs.automatic = &*automatic;
-  const auto find = [&] { return FindSticky(body, rules, out, &inputs.sticky, &inputs.sticky_at); };
-  std::string_view found = chosen ? "off" : find();
-  Result<Route> route = PlanRoute(inputs);
-  if (chosen && route) {
-    // Only now is it known whose cache might know the prompt. The choice stays the same.
-    out->model = route->candidates.front().model;
-    found = find();
-    if (inputs.sticky != 0) route = PlanRoute(inputs);
+  // Of a chosen model the endpoint matters only to a cache.
+  if (chosen && known != 0 && !IsCachedAt(known, models)) {
+    found = "miss";
+  } else {
+    inputs.sticky = known;
+    inputs.sticky_at = known_at;
   }
+  std::optional<Money> budget;
+  if (chosen && rules.options != nullptr) {
+    budget = BudgetOf(out->request->ask, out->key.get(), *rules.options);
+  }
+  const std::function<bool(const Candidate&)> affords = [&](const Candidate& candidate) {
+    Route alone;
+    alone.candidates.push_back(candidate);
+    const SpendBound bound(out->request->ask, alone, *rules.options, rules.now);
+    return bound.Affords(alone.candidates.front(), {.max_cost = budget});
+  };
+  if (budget) inputs.affords = &affords;
+  Result<Route> route = PlanRoute(inputs);
   end_lap("plan");
   if (!route) return std::move(route.error());
+  if (chosen) out->model = route->candidates.front().model;
   if (inputs.sticky == 0) route->sticky = found;
   route->strategy = out->route.strategy;
   out->route = std::move(*route);

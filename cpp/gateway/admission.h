@@ -42,10 +42,12 @@ struct Admission {
   };
   std::vector<FirstPlace> first_places;  // who came first how often, where that was simulated
   StickyKey sticky;                      // of what it belongs to; invalid: to nothing
+  bool keeps_model = false;              // by that, whatever a cache knows: the model was chosen
   Route route;                           // without candidates: refused before it was planned
 };
 
 class Gate;
+struct GatewayOptions;
 
 inline constexpr int kMostSimulated = 10'000;
 
@@ -71,6 +73,7 @@ struct AdmissionRules {
   const StickyTable* sticky = nullptr;  // who answered what belongs together; null: nobody knows
   std::string_view session = {};        // as a header names it
   const Secret* salt = nullptr;         // of its keys; never null with `sticky`
+  const GatewayOptions* options = nullptr;  // of its money; null: none is looked at
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "gateway/options.h"
 #include "routing/auto/auto_router.h"
 #include "routing/planner.h"
 #include "wire/protocols/protocols.h"
@@ -59,6 +60,12 @@ class AdmitAuto : public ::testing::Test {
   // `param` of the refusal.
   std::string Models(const std::string& members, std::string_view text = "Hi",
                      AutoRules rules = {}) {
+    return Asked(
+        members + R"(,"messages":[{"role":"user","content":")" + std::string(text) + "\"}]", rules);
+  }
+
+  // The same of all members.
+  std::string Asked(const std::string& members, AutoRules rules = {}) {
     Catalog::Parts parts;
     parts.models = models_;
     for (const Model& each : models_) parts.names[each.id] = each.id;
@@ -69,15 +76,16 @@ class AdmitAuto : public ::testing::Test {
     ApiKey key;
     key.key_id = "k";
     if (may_use_) key.models = std::make_shared<std::vector<std::string>>(*may_use_);
+    key.limit = key_limit_;
     keys.Put(HmacSha256(Secret("pepper"), "good"), key);
-    const std::string body =
-        "{" + members + R"(,"messages":[{"role":"user","content":")" + std::string(text) + "\"}]}";
+    const std::string body = "{" + members + "}";
     admission_ = {};
     AdmissionRules how{&keys, true, Origin::kServer, {}};
     how.health = &health_;
     how.sticky = &sticky_;
     how.salt = &salt_;
     how.seed = 7;
+    how.options = &options_;
     const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
                                 how, &admission_);
     if (!status.ok()) {
@@ -94,6 +102,8 @@ class AdmitAuto : public ::testing::Test {
   std::vector<Model> models_;
   std::vector<PooledModel> pool_;
   std::optional<std::vector<std::string>> may_use_;
+  std::optional<Money> key_limit_;
+  GatewayOptions options_;
   Views health_;
   StickyTable sticky_{StickyRules()};
   const Secret salt_{"pepper"};
@@ -286,9 +296,87 @@ TEST_F(AdmitAuto, FollowsAConversationWithinTheChosenModel) {
   EXPECT_EQ(Models(session, "Hi"), "a/weak a/weak b/middle b/strong");
   EXPECT_EQ(admission_.route.sticky, "hit");
   EXPECT_EQ(admission_.route.candidates[0].endpoint->id, 99u);
-  // The other model has one endpoint, and nothing to follow.
-  EXPECT_EQ(Models(session, kHard), "b/strong b/middle a/weak a/weak");
-  EXPECT_EQ(admission_.route.sticky, "off");
+  // What has answered is not much worse for another prompt of the conversation...
+  EXPECT_EQ(Models(session, kHard), "a/weak a/weak b/strong b/middle");
+  EXPECT_EQ(admission_.route.automatic->models[0].verdict.reason, AutoReason::kStayed);
+  // ...but where each prompt is judged anew.
+  EXPECT_EQ(Models(session, kHard, {.stay = 0}), "b/strong b/middle a/weak a/weak");
+  EXPECT_EQ(admission_.route.sticky, "yielded:model");
+}
+
+// A conversation is one by its beginning, whoever's cache knows it and whatever is said last.
+TEST_F(AdmitAuto, KeepsTheModelOfAConversationThatNobodyNames) {
+  const std::string turns = R"("model":"auto","messages":[{"role":"user","content":"Begin."},)"
+                            R"({"role":"assistant","content":"Yes."},{"role":"user","content":")";
+  const auto first = [&](std::string_view last, std::string_view behind, AutoRules rules = {}) {
+    const std::string all =
+        Asked(turns + std::string(last) + "\"}" + std::string(behind) + ']', rules);
+    return all.substr(0, all.find(' '));
+  };
+  EXPECT_EQ(first(kHard, ""), "b/strong");
+  EXPECT_TRUE(admission_.keeps_model);
+  ASSERT_TRUE(admission_.sticky.valid());
+  sticky_.Put(admission_.sticky, 2, TimePoint{});  // of b/middle
+  EXPECT_EQ(first(kHard, ""), "b/middle");
+  EXPECT_EQ(admission_.route.automatic->models[0].verdict.reason, AutoReason::kStayed);
+  EXPECT_EQ(admission_.route.sticky, "miss");  // it has no price of cached tokens
+  EXPECT_EQ(first("Hi", ""), "b/middle");
+  EXPECT_EQ(first(kHard, R"(,{"role":"assistant","tool_calls":[{"id":"t","type":"function",)"
+                         R"("function":{"name":"f","arguments":"{}"}}]},)"
+                         R"({"role":"tool","tool_call_id":"t","content":"42"})"),
+            "b/middle");
+  // Who asks the same once more begins a conversation.
+  EXPECT_EQ(Models(R"("model":"auto")", "Begin."), "a/weak b/middle b/strong");
+  EXPECT_EQ(Asked(R"("model":"auto","messages":[{"role":"user","content":"Begin."}])"),
+            "a/weak b/middle b/strong");
+  health_.views[2].state = HealthState::kEjected;
+  EXPECT_EQ(first(kHard, ""), "b/strong");
+  health_.views.clear();
+  EXPECT_EQ(first(kHard, "", {.stay = 0.001}), "b/strong");
+  EXPECT_EQ(first(kHard, "", {.stay = 0}), "b/strong");
+  EXPECT_FALSE(admission_.keeps_model);
+}
+
+// What the request cannot pay is not chosen while there is another that it can.
+TEST_F(AdmitAuto, LeavesOutWhatTheRequestCannotPay) {
+  const auto words = [&] {
+    std::string all;
+    for (const OutOfRoute& each : admission_.route.excluded) {
+      all += each.model->id + ':' + std::string(each.reason) + ' ';
+    }
+    return all;
+  };
+  // 256 tokens, the least answer, are 25,600 nano-USD of a/weak and 256,000 of b/middle.
+  const std::string asked = R"("model":"auto","route":"auto/quality","max_cost":)";
+  EXPECT_EQ(Models(asked + "0.001"), "b/strong b/middle a/weak");
+  EXPECT_EQ(Models(asked + "0.0003"), "b/middle a/weak");
+  EXPECT_EQ(words(), "b/strong:budget ");
+  EXPECT_EQ(Models(asked + "0.00003"), "a/weak");
+  EXPECT_EQ(words(), "b/middle:budget b/strong:budget ");
+  // All are too dear: it is refused later, for the cheapest.
+  EXPECT_EQ(Models(asked + "0.000001"), "b/strong b/middle a/weak");
+  options_.credits = true;
+  key_limit_ = Money{300'000};
+  EXPECT_EQ(Models(R"("model":"auto","route":"auto/quality")"), "b/middle a/weak");
+}
+
+TEST_F(AdmitAuto, ChoosesAmongThoseThatCostNothingFirst) {
+  models_[1].endpoints[0].price = PriceTable::Flat(Rates());
+  EXPECT_EQ(Models(R"("model":"auto:free")", kHard), "b/middle");
+  EXPECT_EQ(Models(R"("model":"auto:free","models":["auto"])", kHard), "b/middle b/strong a/weak");
+  EXPECT_EQ(Models(R"("model":"auto","models":["auto:free"])", "Hi"), "b/middle a/weak b/strong");
+  models_[1].endpoints[0].price = models_[2].endpoints[0].price;
+  EXPECT_EQ(Models(R"("model":"auto:free","models":["auto"])", kHard), "b/strong a/weak b/middle");
+  EXPECT_EQ(admission_.route.automatic->models.size(), 3u);
+}
+
+TEST_F(AdmitAuto, PatternsMatchAliasesToo) {
+  pool_[1].aliases = {"gpt-mid", "middle"};
+  const auto plugin = [](const std::string& lists) {
+    return R"("model":"auto","plugins":[{"id":"auto-router",)" + lists + "}]";
+  };
+  EXPECT_EQ(Models(plugin(R"("allowed_models":["gpt-*"])")), "b/middle");
+  EXPECT_EQ(Models(plugin(R"("excluded_models":["middle"])")), "a/weak b/strong");
 }
 
 // The default model is only for gateways without a pool.

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/sticky_table.h"
 #include "routing/order.h"
 #include "wire/protocols/protocols.h"
 
@@ -255,6 +256,77 @@ TEST_F(AdmitLists, DrawTheModelsOfANameByWeight) {
   EXPECT_EQ(Models(R"("model":"team/any")"), "a/two");
   may_use_ = {"a/none"};
   EXPECT_EQ(Models(R"("model":"team/any")"), "model_not_found model");
+}
+
+TEST_F(AdmitLists, TellTheChanceOfEachOfTheWholeRequest) {
+  snapshot_.lists.virtual_models["team/any"] = {
+      .members = {{"a/one", "", 3}, {"a/two", "", 1}, {"a/three", "", 0}}};
+  for (seed_ = 1; seed_ < 20; ++seed_) {
+    Models(R"("model":"team/any")");
+    for (const Candidate& each : admission_.route.candidates) {
+      const double chance = each.model->id == "a/one" ? 0.75 : each.model->id == "a/two" ? 0.25 : 0;
+      EXPECT_DOUBLE_EQ(each.probability, chance) << each.model->id;
+    }
+  }
+  may_use_ = {"a/two", "a/three"};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/two a/three");
+  EXPECT_DOUBLE_EQ(admission_.route.candidates[0].probability, 1);
+}
+
+// A session keeps to the model that has answered it, whatever is drawn, while that serves.
+TEST_F(AdmitLists, KeepASessionAtTheModelThatAnsweredIt) {
+  class Views : public HealthReader {
+   public:
+    HealthView ViewOf(uint64_t id, TimePoint) const override {
+      return id == out ? HealthView{.state = HealthState::kEjected} : HealthView();
+    }
+    uint64_t out = 0;
+  };
+  Catalog::Parts parts;
+  for (uint64_t id = 1; id <= 2; ++id) {
+    Model model{.id = id == 1 ? "a/one" : "a/two", .endpoints = {}};
+    Rates rates;
+    rates[PriceClass::kInput] = rates[PriceClass::kOutput] = {1'000'000};
+    rates[PriceClass::kCacheRead] = {100'000};
+    Endpoint endpoint{0, "up", PriceTable::Flat(rates)};
+    endpoint.id = id;
+    model.endpoints.push_back(std::move(endpoint));
+    parts.names[model.id] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  snapshot_.catalog = *Catalog::Make(std::move(parts));
+  snapshot_.lists.virtual_models["team/any"] = {.members = {{"a/one"}, {"a/two"}}};
+  Views health;
+  StickyTable table{StickyRules()};
+  const Secret salt("pepper");
+  const KeyRing keys(Secret("pepper"));
+  std::map<std::string, std::map<std::string, int>> firsts;  // by what the report says
+  const auto ask = [&](uint64_t seed, const std::string& model = "team/any") {
+    AdmissionRules rules{&keys, false, Origin::kInProcess, {}};
+    rules.seed = SplitMix64(seed);
+    rules.sticky = &table;
+    rules.salt = &salt;
+    rules.health = &health;
+    admission_ = {};
+    const std::string body = R"({"model":")" + model +
+                             R"(","session_id":"s","messages":[{"role":"user","content":"Hi"}]})";
+    ASSERT_TRUE(
+        Admit(SurfaceOf(SurfaceId::kChat), body, std::nullopt, snapshot_, rules, &admission_).ok());
+    const Route& route = admission_.route;
+    EXPECT_EQ(admission_.model, route.candidates.front().model);
+    ++firsts[std::string(route.sticky)][route.candidates.front().model->id];
+  };
+  for (uint64_t seed = 0; seed < 100; ++seed) ask(seed);
+  EXPECT_EQ(firsts["miss"].size(), 2u);  // each is drawn
+  table.Put(admission_.sticky, 2, TimePoint{});
+  for (uint64_t seed = 0; seed < 100; ++seed) ask(seed);
+  EXPECT_EQ(firsts["hit"], (std::map<std::string, int>{{"a/two", 100}}));
+  ask(1, "team/any:nitro");
+  EXPECT_EQ(firsts["hit"]["a/two"], 101);
+  health.out = 2;
+  for (uint64_t seed = 0; seed < 100; ++seed) ask(seed);
+  EXPECT_EQ(firsts["yielded:ejected"].size(), 2u);
+  EXPECT_EQ(firsts.size(), 3u);
 }
 
 TEST_F(AdmitLists, DrawTheModelsAnewInASimulation) {

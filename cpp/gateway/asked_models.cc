@@ -89,23 +89,30 @@ class Gathering {
     if (planned.pooled) ++pooled_;
   }
 
-  // Those that `auto` may choose from: once, whoever names it again.
+  // Those that `auto` may choose from: once, whoever names it again, but at any price behind those
+  // that are free.
   void AddPool(const AskedRoute* asked, Suffix suffix) {
-    if (pooled_ > 0) return;
+    const bool free_only = suffix == Suffix::kFree;
+    if (pool_ == kMostPools || (pool_ > 0 && (free_only || !pools_are_free_))) return;
+    const uint8_t number = pool_++;
+    pools_are_free_ = free_only;
+    const size_t before = models_->size();
     const std::span<const PooledModel> pool = snapshot_.router->pool();
     for (size_t i = 0; i < pool.size(); ++i) {
-      const std::string& id = pool[i].id;
       const bool named = asked == nullptr ||
-                         ((!asked->has_allowed_models || MatchesAny(asked->allowed_models, id)) &&
-                          !MatchesAny(asked->excluded_models, id));
+                         ((!asked->has_allowed_models || IsMeant(asked->allowed_models, pool[i])) &&
+                          !IsMeant(asked->excluded_models, pool[i]));
       if (!named) continue;
-      Add(snapshot_.catalog.Find(id),
-          {.free_only = suffix == Suffix::kFree, .pooled = static_cast<uint32_t>(i)});
+      Add(snapshot_.catalog.Find(pool[i].id), {.free_only = free_only,
+                                               .same_name = models_->size() > before,
+                                               .pooled = static_cast<uint32_t>(i),
+                                               .pool = number});
     }
   }
 
   void AddMembers(const VirtualModel& named, uint64_t seed, Suffix suffix) {
     const bool one_list = named.strategy == VirtualModel::Strategy::kPrice;
+    const bool draws = named.strategy == VirtualModel::Strategy::kWeighted;
     const size_t before = models_->size();
     for (const VirtualModel::Member* each : Ordered(named, seed)) {
       Add(snapshot_.catalog.Find(each->model),
@@ -113,7 +120,8 @@ class Gathering {
            .provider = each->provider,
            .beside = one_list && models_->size() > before,
            .same_name = models_->size() > before,
-           .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault});
+           .sort = one_list ? RouteSort::kPrice : RouteSort::kDefault,
+           .chance = draws ? each->weight : 0});
     }
   }
 
@@ -144,8 +152,27 @@ class Gathering {
   const Snapshot& snapshot_;
   const ApiKey* const key_;
   std::vector<PlannedModel>* const models_;
+  static constexpr uint8_t kMostPools = 2;
+
+  // By its id, or by another of its names.
+  static bool IsMeant(const std::vector<std::string>& patterns, const PooledModel& model) {
+    const auto matches = [&patterns](const std::string& name) {
+      return MatchesAny(patterns, name);
+    };
+    return matches(model.id) || std::ranges::any_of(model.aliases, matches);
+  }
+
   size_t pooled_ = 0;  // of them
+  uint8_t pool_ = 0;   // choices
+  bool pools_are_free_ = false;
 };
+
+// How many of the models the first name stands for.
+size_t CountOfFirst(std::span<const PlannedModel> models) {
+  const auto behind = models.subspan(1);
+  const auto next = std::ranges::find(behind, false, &PlannedModel::same_name);
+  return 1 + static_cast<size_t>(next - behind.begin());
+}
 
 // None of the pool is left that the key may use: whose words they are that left it out.
 Error NothingToChoose(const Snapshot& snapshot, const Admission& admission) {
@@ -230,6 +257,41 @@ bool IsChosenFor(const Snapshot& snapshot, std::string_view name) {
   const Catalog& catalog = snapshot.catalog;
   return snapshot.router != nullptr &&
          (catalog.IsAuto(name) || catalog.IsAuto(TakeSuffix(name).name));
+}
+
+std::string_view StickyNameOf(std::string_view asked, const Snapshot& snapshot,
+                              std::span<const PlannedModel> models) {
+  if (models.front().pooled) return "auto";
+  if (models.front().chance <= 0) return models.front().model->id;
+  return VirtualNamed(snapshot, asked) != nullptr ? asked : TakeSuffix(asked).name;
+}
+
+void PutFirst(uint64_t endpoint, const HealthReader* health, TimePoint now,
+              std::vector<PlannedModel>* models) {
+  if (endpoint == 0 || models->front().chance <= 0) return;
+  const auto is_it = [endpoint](const Endpoint& each) { return each.id == endpoint; };
+  const auto serves = [health, now](const Endpoint& each) {
+    return health == nullptr || health->ViewOf(each.id, now).serves(false);
+  };
+  for (size_t i = 0; i < CountOfFirst(*models); ++i) {
+    const std::vector<Endpoint>& endpoints = (*models)[i].model->endpoints;
+    if (std::ranges::none_of(endpoints, is_it) || std::ranges::none_of(endpoints, serves)) continue;
+    const auto begin = models->begin();
+    std::rotate(begin, begin + static_cast<ptrdiff_t>(i), begin + static_cast<ptrdiff_t>(i) + 1);
+    if (i == 0) return;
+    (*models)[0].same_name = false;
+    (*models)[1].same_name = true;
+    return;
+  }
+}
+
+std::optional<uint32_t> PooledAt(uint64_t endpoint, std::span<const PlannedModel> models) {
+  const auto has_it = [endpoint](const PlannedModel& each) {
+    return each.pooled && std::ranges::find(each.model->endpoints, endpoint, &Endpoint::id) !=
+                              each.model->endpoints.end();
+  };
+  const auto found = std::ranges::find_if(models, has_it);
+  return found != models.end() ? found->pooled : std::nullopt;
 }
 
 Status GatherModels(const Snapshot& snapshot, Suffix suffix, uint64_t seed, Admission* out,

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,19 @@ const Model* FirstMember(const Snapshot& snapshot, const Admission& admission,
 
 // The same of the pool that `auto` chooses from. Requires snapshot.router.
 const Model* FirstPooled(const Snapshot& snapshot, const Admission& admission);
+
+// What the first of `models` belongs together by: the name that draws among it and those behind it,
+// or that a model is chosen for, else its own id. May point into `asked`, or into a model.
+std::string_view StickyNameOf(std::string_view asked, const Snapshot& snapshot,
+                              std::span<const PlannedModel> models);
+
+// Of those, the member that has this endpoint comes first, if it is in service anywhere: nothing
+// where it has none, or nothing is drawn. `health`: null: everybody is well.
+void PutFirst(uint64_t endpoint, const HealthReader* health, TimePoint now,
+              std::vector<PlannedModel>* models);
+
+// Of the pooled models, the place in the pool of the one that has this endpoint; nothing: none.
+std::optional<uint32_t> PooledAt(uint64_t endpoint, std::span<const PlannedModel> models);
 
 // Names the model, of a length that a name has, and the nearest that the key may use.
 Error UnknownModel(const Snapshot& snapshot, const Admission& admission, const std::string& asked,

@@ -179,7 +179,8 @@ Status Exchange::TakeIn() {
                              .laps = &laps_,
                              .sticky = world_.sticky,
                              .session = in_.options.session_id,
-                             .salt = &world_.options->pepper};
+                             .salt = &world_.options->pepper,
+                             .options = world_.options};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
@@ -394,17 +395,6 @@ void Exchange::Settle() {
   }
   gate_.Settle({tokens, record_.cached_tokens});
   purse_.Settle(&record_, &bill_);
-}
-
-// Who has answered knows how the prompt begins. What the client has not named counts only where a
-// cache did, and a quicker second call proves nothing of the first.
-void Exchange::Remember() const {
-  const StickyKey& key = admission_.sticky;
-  if (world_.sticky == nullptr || !key.valid() || tries_.won_beside()) return;
-  const Endpoint& endpoint = *tries_.candidate().endpoint;
-  const bool cached = record_.cached_tokens > 0 || record_.cache_write_tokens > 0;
-  if (!HasCachePrice(endpoint) || !(key.named || cached)) return;
-  world_.sticky->Put(key, endpoint.id, world_.clock->Now());
 }
 
 void Exchange::DeliverLate() {

@@ -13,6 +13,8 @@ void Exchange::PassGate() {
   Status passed = gate_.Enter(in_.body, Deadline());
   laps_.End(state_ == State::kQueued ? "queue" : "limit");
   if (passed.ok() && gate_.waits()) return Fire(Event::kWaits);
+  // Its money is held by what holds for the key now.
+  if (gate_.queue().newest() != nullptr) admission_.key = gate_.queue().newest();
   if (passed.ok()) passed = purse_.Bound(Pays(), record_.created);
   if (!passed.ok()) {
     error_ = std::move(passed.error());

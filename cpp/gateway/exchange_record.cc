@@ -174,4 +174,17 @@ std::string Exchange::Routing() const {
                       tries_.skipped(), world_.stats, gate_.Report());
 }
 
+// Who has answered knows how the prompt begins. What the client has not named counts only where a
+// cache did, and a quicker second call proves nothing of the first. A chosen model stays for the
+// conversation, whoever's cache knows it.
+void Exchange::Remember() const {
+  const StickyKey& key = admission_.sticky;
+  if (world_.sticky == nullptr || !key.valid() || tries_.won_beside()) return;
+  const Endpoint& endpoint = *tries_.candidate().endpoint;
+  const bool cached = record_.cached_tokens > 0 || record_.cache_write_tokens > 0;
+  const bool helps = HasCachePrice(endpoint) && (key.named || cached);
+  if (!helps && !admission_.keeps_model) return;
+  world_.sticky->Put(key, endpoint.id, world_.clock->Now());
+}
+
 }  // namespace seekroute

@@ -94,6 +94,7 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
                                                    queue_.Patience(deadline));
   queue_.Learn(answer);
   if (answer.waits) return {};
+  if (answer.refusal) EnterOther(*answer.refusal, &answer);
   left_ = answer.left;
   if (answer.refusal) {
     std::optional<Duration> queued;
@@ -103,6 +104,29 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
   reservation_ = std::move(answer.reservation);
   of_model_ = std::move(answer.of_model);
   return {};
+}
+
+// Where one name stands for several models, the limits of one do not keep the request from another,
+// at once. Fills `answer` where one lets it in; the first model is passed over then, as it would be
+// after a failure.
+void Gate::EnterOther(const LimitRefusal& refusal, Limiter::Answer* answer) {
+  if (refusal.scope != LimitScope::kModel && refusal.scope != LimitScope::kKeyModel) return;
+  std::vector<const Model*> asked{model_};
+  uint8_t name = 0;
+  for (const Candidate& each : admission_.route.candidates) {
+    if (each.model == model_) name = each.name;
+  }
+  for (const Candidate& each : admission_.route.candidates) {
+    const bool same = each.after == AskedAfter::kAny && each.name == name;
+    if (!same || std::ranges::find(asked, each.model) != asked.end()) continue;
+    asked.push_back(each.model);
+    Limiter::Answer other =
+        world_.limiter->Reserve(SubjectOf(queue_.key(), each.model->id), cost_, Now());
+    if (other.refusal) continue;
+    *answer = std::move(other);
+    model_ = each.model;
+    return;
+  }
 }
 
 std::optional<LimitRefusal> Gate::EnterModel(const Model& model) {

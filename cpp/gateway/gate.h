@@ -59,6 +59,7 @@ class Gate {
 
  private:
   LimitSubject Subject() const;
+  void EnterOther(const LimitRefusal& refusal, Limiter::Answer* answer);
   bool MayCountTokens() const;
   LimitTime Now() const;
 

@@ -102,6 +102,30 @@ std::shared_ptr<const Snapshot> Gateway::CurrentSnapshot() const {
   return snapshot_;
 }
 
+bool Gateway::AskAsOperator(std::string body, std::string tag, std::string of) {
+  if (shutting_down_.load() || closed_.load()) return false;
+  Submission submission;
+  size_t engine = 0;
+  {
+    MutexLock lock(&mu_);
+    if (!snapshot_) return false;
+    const ExchangeId own = ++last_id_;
+    engine = own % engines_.size();
+    submission.id = ShadowOf(own);
+    submission.snapshot = snapshot_;
+  }
+  submission.outlet = VerdictOutlet(submission.id, std::move(tag), &shadows_);
+  if (submission.outlet == nullptr) return false;
+  submission.body = std::move(body);
+  submission.origin = Origin::kShadow;
+  submission.options.timeout = kLongestShadow;
+  submission.submitted = clock_.Now();
+  submission.shadow_of = std::move(of);
+  engines_[engine]->Submit(std::move(submission));
+  engines_[engine]->Flush();
+  return true;
+}
+
 ExchangeId Gateway::Submit(GatewayRequest request) {
   const TimePoint now = clock_.Now();
   Submission submission;
@@ -345,7 +369,8 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                        .moment = clock_.Now(),
                        .health = &health_,
                        .simulate = request.simulate,
-                       .explain = true};
+                       .explain = true,
+                       .options = &options_};
   if (request.as) {
     rules.as = keys_.At(*request.as);
     if (!rules.as) {

@@ -79,6 +79,11 @@ class Gateway {
   // refusal, comes by the mailbox under the returned id.
   ExchangeId Submit(GatewayRequest request);
 
+  // Sends a chat completion request of the operator's own, to be answered as second requests of
+  // shadow pairs are: within the bound of their day, from shadows().TakeVerdicts(), by `tag`. A row
+  // of it names the generation `of`. False: not now.
+  bool AskAsOperator(std::string body, std::string tag, std::string of);
+
   // Wakes the engines that have something queued. One wake-up for a batch of Submits: on a busy
   // machine it costs more than the rest of a request.
   void Flush();

@@ -58,6 +58,8 @@ std::string_view NameOf(Skip skip) {
       return "upstream_limit";
     case Skip::kOverLimit:
       return "over_limit";
+    case Skip::kBudget:
+      return "budget";
     case Skip::kModelLimit:
       return "limited";
     case Skip::kRetryBudget:
@@ -87,6 +89,8 @@ std::string_view SentenceOf(Skip skip) {
       return "is never asked for as many tokens";
     case Skip::kModelLimit:
       return "has a model at its limit";
+    case Skip::kBudget:
+      return "may cost more than this request can pay";
     case Skip::kRetryBudget:
       return "is asked again often enough";
     case Skip::kGone:

@@ -122,6 +122,13 @@ struct HealthTable::KeyChoice {
 
 // By weighted rendezvous: an owner keeps to one key, and what a key that fails had is shared by the
 // others.
+double HealthTable::ScoreOf(const HealthQuestion& question, size_t key, uint64_t key_id) {
+  const Provider& of = *question.provider;
+  if (of.key_count() == 1) return 0;
+  const double weight = of.keys.empty() ? 1 : std::max<uint32_t>(of.keys[key].weight, 1);
+  return -weight / std::log(DrawFor(question.owner, key_id));
+}
+
 HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
                                               EndpointEntry* endpoint, ProviderEntry* provider,
                                               TimePoint now) const {
@@ -167,9 +174,7 @@ HealthTable::KeyChoice HealthTable::ChooseKey(const HealthQuestion& question,
       }
       continue;
     }
-    const double weight = of.keys.empty() ? 1 : std::max<uint32_t>(of.keys[i].weight, 1);
-    const double score =
-        of.key_count() == 1 ? 0 : -weight / std::log(DrawFor(question.owner, key_id));
+    const double score = ScoreOf(question, i, key_id);
     if (score <= best) continue;
     best = score;
     choice.key = i;
@@ -203,25 +208,32 @@ HealthAnswer HealthTable::LetIn(const HealthQuestion& question, uint64_t attempt
   const Provider& of = *question.provider;
   HealthAnswer answer;
   answer.skip = Skip::kTried;
+  KeyChoice chosen;
+  double best = -1;
   for (size_t i = 0; i < of.key_count(); ++i) {
     if ((question.tried_keys >> i & 1) != 0) continue;
+    const uint64_t key_id = KeyIdOf(of, i);
     KeyChoice key;
     key.key = i;
     if (provider != nullptr) {
-      const size_t slot = provider->SlotOf(KeyIdOf(of, i));
+      const size_t slot = provider->SlotOf(key_id);
       key.secret = provider->SecretOf(of, i, slot);
       if (key.secret == nullptr || slot == Provider::kMostKeys) {
-        answer.skip = Skip::kGone;
+        if (best < 0) answer.skip = Skip::kGone;
         answer.retry_at = TimePoint::Never();
         continue;
       }
       key.slot = static_cast<uint8_t>(slot);
-      Fill(question, attempt, key, endpoint, provider, &answer.permit);
     }
-    answer.permit.key_ = static_cast<uint8_t>(i);
+    const double score = ScoreOf(question, i, key_id);
+    if (score <= best) continue;
+    best = score;
+    chosen = std::move(key);
     answer.skip = Skip::kNone;
-    return answer;
   }
+  if (answer.skip != Skip::kNone) return answer;
+  if (provider != nullptr) Fill(question, attempt, chosen, endpoint, provider, &answer.permit);
+  answer.permit.key_ = static_cast<uint8_t>(chosen.key);
   return answer;
 }
 

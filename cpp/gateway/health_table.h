@@ -34,6 +34,7 @@ enum class Skip : uint8_t {
   kFull,         // as many run there as may at once
   kOverLimit,    // its limits never give as many tokens at once as the prompt takes
   kModelLimit,   // the client's limits for its model are used up
+  kBudget,       // what is held of the client's money does not pay for it
   kRetryBudget,  // too much of its provider's work is done again already
   kGone,         // the newest snapshot has not its provider any more, or none of the keys
 };
@@ -164,6 +165,7 @@ class HealthTable : public HealthReader {
   static bool IsOutdated(const Permit& permit);
   std::string_view WordOfDeadKeys(EndpointEntry* entry, TimePoint now) const;
   HealthAnswer Pick(const HealthQuestion& question, uint64_t attempt, TimePoint now) const;
+  static double ScoreOf(const HealthQuestion& question, size_t key, uint64_t key_id);
   KeyChoice ChooseKey(const HealthQuestion& question, EndpointEntry* endpoint,
                       ProviderEntry* provider, TimePoint now) const;
   void JudgeRate(EndpointEntry* entry, uint64_t random, TimePoint now);

@@ -369,6 +369,27 @@ TEST_F(HealthTableTest, AnOwnerKeepsToItsKeyAndADeadOneMovesItsOwnAlone) {
   }
 }
 
+TEST_F(HealthTableTest, KeysAreSharedOutAlsoWhereNobodyIsLeftOut) {
+  HealthTable table({.leave_out = false}, {});
+  Learn(1, 4);
+  table.Learn(*snapshot_, now_);
+  for (uint64_t owner = 1; owner <= 200; ++owner) {
+    HealthQuestion question = Question(0);
+    question.owner = owner * 0x9E3779B97F4A7C15U;
+    const size_t key = table_.Look(question, now_).permit.key();
+    HealthAnswer answer = table.Ask(question, now_);
+    EXPECT_EQ(answer.permit.key(), key) << owner;
+    EXPECT_EQ(answer.permit.secret()->Reveal(), "s" + std::to_string(key)) << owner;
+    // However it has done.
+    table.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
+    EXPECT_EQ(table.Look(question, now_).permit.key(), key) << owner;
+    question.tried_keys = uint32_t{1} << key;
+    EXPECT_NE(table.Look(question, now_).permit.key(), key) << owner;
+    question.tried_keys = 0xf;
+    EXPECT_EQ(table.Look(question, now_).skip, Skip::kTried);
+  }
+}
+
 TEST_F(HealthTableTest, RepeatsHaveABudgetAndFirstVisitsNone) {
   Learn(1);
   std::vector<HealthAnswer> running;

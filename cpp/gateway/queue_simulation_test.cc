@@ -103,6 +103,35 @@ TEST_F(QueueSimulationTest, AFloodKeepsNobodyElseFromTheirShare) {
   });
 }
 
+// Requests that wait for a slot of their own key have come before: that is no turn at the slots of
+// all, or whoever sends many at once would get each that comes free.
+TEST_F(QueueSimulationTest, WhoHasWaitedForItsOwnSlotsTakesTurnsAtThoseOfAll) {
+  ForEach(24, [](uint64_t seed, size_t engines) {
+    QueueWorld world(seed, engines, kWide);
+    world.PutKey("loud", "one", {.concurrent = 4});
+    world.PutKey("quiet", "two", {});
+    if (seed % 2 == 0) {
+      world.SetLimits(LimitScope::kGateway, "", {.concurrent = 4});
+    } else {
+      world.SetLimits(LimitScope::kModel, "a/m", {.concurrent = 4});
+    }
+    const auto answer = [&world] {
+      return Duration::Seconds(1) + world.rng().UpTo(Duration::Seconds(1));
+    };
+    for (int i = 0; i < 60; ++i) world.Submit({.key = "loud", .answer = answer()});
+    for (int i = 0; i < 10; ++i) world.Submit({.key = "quiet", .answer = answer()});
+    Kept(&world);
+    ASSERT_EQ(Count(world, 200), 70u);
+    int64_t loud = 0, quiet = 0;
+    for (size_t i = 4; i < 70 && quiet < 10; ++i) {  // the first four met no queue
+      ++(world.clients().at(world.order()[i]).request.key == "loud" ? loud : quiet);
+      EXPECT_LE(loud - quiet, 2) << "after " << i;
+    }
+    EXPECT_TRUE(world.InOrder("loud"));
+    EXPECT_TRUE(world.InOrder("quiet"));
+  });
+}
+
 // The keys of an organization take turns at what is its own.
 TEST_F(QueueSimulationTest, KeysOfAnOrganizationTakeTurns) {
   ForEach(12, [](uint64_t seed, size_t engines) {

@@ -50,6 +50,8 @@ class QueueStay {
   Status CheckKey();
   // As it was found last; null: none.
   const ApiKey* key() const { return key_ ? key_.get() : admission_.key.get(); }
+  // The same, if it was found since its admission; null: it was not.
+  const std::shared_ptr<const ApiKey>& newest() const { return key_; }
 
   // It waits no longer, for whatever reason. Idempotent.
   void End();

@@ -190,6 +190,24 @@ TEST_F(QueueTest, WhoCannotMakeItInTimeIsRefusedAtOnce) {
   for (ExchangeId id = 1; id <= 31; ++id) EXPECT_EQ(seen_[id].status, 200);
 }
 
+// What holds for the key when its money is held, not when the request came.
+TEST_F(QueueTest, ASpendingLimitThatIsLoweredMeanwhileHolds) {
+  key_limits_ = {.concurrent = 1};
+  Open(kPlenty);
+  Submit();
+  const ExchangeId waits = Submit();
+  Settle();
+  EXPECT_EQ(waiting(), 1);
+  ApiKey lowered{.key_id = "k", .org_id = "o", .limit = Money{1}, .credit_line = credit_line_};
+  lowered.limits = std::make_shared<const LimitSet>(key_limits_);
+  keys_.Put(HmacSha256(Secret("pepper"), "good"), std::move(lowered));
+  const Seen& refused = Await(waits);
+  EXPECT_EQ(refused.status, 402);
+  EXPECT_NE(refused.body.find("the limit of this API key"), std::string::npos) << refused.body;
+  EXPECT_EQ(sent(), 1u);
+  Rest();
+}
+
 TEST_F(QueueTest, NobodyOvertakesWhoWaits) {
   key_limits_ = {.tokens_per_minute = 60'000, .burst_tokens = 2000};
   script_.head_delay = {};

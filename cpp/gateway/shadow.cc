@@ -14,9 +14,6 @@ namespace {
 constexpr uint64_t kShareDraw = uint64_t{1} << 35;
 constexpr uint64_t kModelDraw = kShareDraw + 1;
 
-// The longest that a second request may take: it has one of a few places.
-constexpr Duration kLongest = Duration::Seconds(300);
-
 // Saturates.
 Money Sum(Money a, Money b) {
   Money sum;
@@ -56,14 +53,13 @@ class Place {
     if (pairs_ != nullptr) pairs_->CountDrop(why);
     End(true, spent);
   }
-
- private:
   void End(bool sent, Money spent) {
     if (ShadowPairs* const pairs = std::exchange(pairs_, nullptr)) {
       pairs->End(second_, sent, spent);
     }
   }
 
+ private:
   ShadowPairs* pairs_;
   ExchangeId second_;
 };
@@ -102,6 +98,38 @@ class CollectOutlet final : public Outlet {
   Place place_;
   ShadowPair pair_;
   bool fits_ = true;
+};
+
+// Keeps what a model says of a pair.
+class CollectVerdict final : public Outlet {
+ public:
+  CollectVerdict(Place place, std::string tag, ShadowPairs* pairs)
+      : place_(std::move(place)), verdict_({.tag = std::move(tag), .answer = {}}), pairs_(*pairs) {}
+  ~CollectVerdict() override {
+    if (!ended_) pairs_.KeepVerdict({.tag = std::move(verdict_.tag), .answer = {}});
+  }
+
+  void BodyGone() override {}
+  void Head(ResponseHead) override {}
+  Flow Body(std::string_view bytes, bool) override {
+    fits_ = fits_ && Append(bytes, &verdict_.answer);
+    return Flow::kContinue;
+  }
+  void End(ExchangeRecord&& record) override {
+    ended_ = true;
+    if (fits_ && record.attempts > 0) verdict_.status = record.status;
+    if (verdict_.status == 0) verdict_.answer.clear();
+    pairs_.KeepVerdict(std::move(verdict_));
+    if (record.attempts == 0) return place_.Drop(WhyUnsent(record));
+    place_.End(true, Sum(record.upstream_cost, record.Suspected()));
+  }
+
+ private:
+  Place place_;
+  ShadowVerdict verdict_;
+  ShadowPairs& pairs_;
+  bool fits_ = true;
+  bool ended_ = false;
 };
 
 // Between an exchange and its outlet: all goes through as it comes, and is kept besides.
@@ -145,7 +173,7 @@ class ShadowOutlet final : public Outlet {
     second.body = SurfaceOf(surface_).ForOneModel(pair_.body, pair_.second);
     second.origin = Origin::kShadow;
     second.surface = surface_;
-    second.options.timeout = kLongest;
+    second.options.timeout = kLongestShadow;
     second.submitted = clock_.Now();
     second.snapshot = std::move(snapshot_);
     second.shadow_of = pair_.generation_id;
@@ -204,6 +232,11 @@ void DrawShadow(const Submission& in, const Admission& admission, const Exchange
     return std::make_unique<ShadowOutlet>(std::move(outlet), std::move(place), std::move(pair), in,
                                           world);
   });
+}
+
+std::unique_ptr<Outlet> VerdictOutlet(ExchangeId id, std::string tag, ShadowPairs* pairs) {
+  if (!pairs->Begin(id)) return nullptr;
+  return std::make_unique<CollectVerdict>(Place(pairs, id), std::move(tag), pairs);
 }
 
 void ShadowStore::Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,

@@ -2,6 +2,9 @@
 // world in which the second request is answered.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
 #include "gateway/outbox.h"
@@ -21,6 +24,13 @@ namespace seekroute {
 // there.
 void DrawShadow(const Submission& in, const Admission& admission, const ExchangeWorld& world,
                 Outbox* outbox);
+
+// A request of the operator's own, to a model that grades pairs: sent, bounded and booked as second
+// requests are. Every one comes to a verdict with `tag`, also where it was not sent. Null: as many
+// are under way as may be.
+std::unique_ptr<Outlet> VerdictOutlet(ExchangeId id, std::string tag, ShadowPairs* pairs);
+// How long it may take.
+inline constexpr Duration kLongestShadow = Duration::Seconds(300);
 
 // Where second requests hold their money: within the bound of a day, or not at all. Engine thread
 // only.

@@ -89,6 +89,21 @@ std::vector<ShadowPair> ShadowPairs::Take() {
   return {std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end())};
 }
 
+void ShadowPairs::KeepVerdict(ShadowVerdict verdict) {
+  MutexLock lock(&mu_);
+  verdicts_.push_back(std::move(verdict));
+  if (verdicts_.size() > kMostVerdicts) verdicts_.pop_front();
+}
+
+std::vector<ShadowVerdict> ShadowPairs::TakeVerdicts() {
+  std::deque<ShadowVerdict> taken;
+  {
+    MutexLock lock(&mu_);
+    taken.swap(verdicts_);
+  }
+  return {std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end())};
+}
+
 void ShadowPairs::RaiseSpent(Money spent, UnixSeconds now) {
   MutexLock lock(&mu_);
   budget_.RaiseSpent(spent, now);

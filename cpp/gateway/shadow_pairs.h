@@ -41,6 +41,13 @@ struct ShadowPair {
   size_t bytes() const { return body.size() + first_answer.size() + second_answer.size(); }
 };
 
+// What a model has said of a pair that it was asked to grade. In memory alone, too.
+struct ShadowVerdict {
+  std::string tag;     // as it was asked with
+  std::string answer;  // JSON
+  int status = 0;      // 200, or it is an error; 0: it was not asked
+};
+
 // Why there is no pair of a request that was drawn.
 enum class ShadowDrop : uint8_t {
   kTooLarge,     // the body, or one of the answers
@@ -70,6 +77,8 @@ class ShadowPairs {
   static_assert(kMostUnderWay * 2 * (kMostBody + kMostAnswer) <= kMostBytes);
   // Of those that nobody has taken: as many, and as many bytes. The oldest go first.
   static constexpr size_t kMostUntaken = 256;
+  // Likewise, of verdicts.
+  static constexpr size_t kMostVerdicts = 64;
   // Tokens of the second answer, of a choice.
   static constexpr int64_t kMostTokens = 8192;
 
@@ -96,6 +105,10 @@ class ShadowPairs {
   // All that are finished, the oldest first.
   std::vector<ShadowPair> Take();
 
+  // The oldest go where too many wait.
+  void KeepVerdict(ShadowVerdict verdict);
+  std::vector<ShadowVerdict> TakeVerdicts();
+
   // At least so much was spent on the day of `now`, by the ledger: before a restart, say.
   void RaiseSpent(Money spent, UnixSeconds now);
 
@@ -110,6 +123,7 @@ class ShadowPairs {
   std::map<ExchangeId, std::optional<DayBudget::Share>> under_way_ SR_GUARDED_BY(mu_);
   std::deque<ShadowPair> untaken_ SR_GUARDED_BY(mu_);
   size_t untaken_bytes_ SR_GUARDED_BY(mu_) = 0;
+  std::deque<ShadowVerdict> verdicts_ SR_GUARDED_BY(mu_);
   uint64_t drawn_ SR_GUARDED_BY(mu_) = 0;
   uint64_t sent_ SR_GUARDED_BY(mu_) = 0;
   double spent_usd_ SR_GUARDED_BY(mu_) = 0;  // for a metric alone

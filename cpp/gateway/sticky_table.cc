@@ -32,8 +32,8 @@ bool HasCachePrice(const Endpoint& endpoint) {
   return rates[PriceClass::kCacheRead].pico < rates[PriceClass::kInput].pico;
 }
 
-StickyKey StickyKeyOf(const Secret& salt, std::string_view org, const Model& model, const Ask& ask,
-                      std::string_view session, std::string_view body) {
+StickyKey StickyKeyOf(const Secret& salt, std::string_view org, std::string_view name,
+                      const Ask& ask, std::string_view session, std::string_view body) {
   StickyKey key;
   std::string_view value;
   char source = 's';
@@ -57,8 +57,8 @@ StickyKey StickyKeyOf(const Secret& salt, std::string_view org, const Model& mod
   }
   key.named = source != 'h';
   std::string said;
-  said.reserve(org.size() + model.id.size() + value.size() + 3);
-  said.append(org).append(1, '\0').append(model.id).append(1, '\0').append(1, source);
+  said.reserve(org.size() + name.size() + value.size() + 3);
+  said.append(org).append(1, '\0').append(name).append(1, '\0').append(1, source);
   said.append(value);
   const Mac mac = HmacSha256(salt, said);
   std::memcpy(&key.high, mac.data(), sizeof key.high);

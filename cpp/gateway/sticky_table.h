@@ -25,8 +25,8 @@ struct StickyRules {
   size_t entries = 65'536;                // 48 bytes each; 0: nothing is remembered
 };
 
-// Who belongs together, of one organization and one model. A digest: nothing of a prompt or of a
-// session's name can be read from it. Value type.
+// Who belongs together, of one organization and one name of models. A digest: nothing of a prompt
+// or of a session's name can be read from it. Value type.
 struct StickyKey {
   uint64_t high = 0, low = 0;
   uint64_t org = 0;
@@ -35,11 +35,12 @@ struct StickyKey {
   bool valid() const { return (high | low) != 0; }
 };
 
-// The key of a request: by `session` (of a header; may be empty) behind the body's own, then
-// `prompt_cache_key`, then the contents of the first system message and of the first other one,
-// each cut at 16 KiB. Invalid where there is none of them. `salt`: of the gateway.
-StickyKey StickyKeyOf(const Secret& salt, std::string_view org, const Model& model, const Ask& ask,
-                      std::string_view session, std::string_view body);
+// The key of a request for `name`, which may stand for several models: by `session` (of a header;
+// may be empty) behind the body's own, then `prompt_cache_key`, then the contents of the first
+// system message and of the first other one, each cut at 16 KiB. Invalid where there is none of
+// them. `salt`: of the gateway.
+StickyKey StickyKeyOf(const Secret& salt, std::string_view org, std::string_view name,
+                      const Ask& ask, std::string_view session, std::string_view body);
 
 // Prompts that its cache knows are cheaper there, of that length.
 bool HasCachePrice(const Endpoint& endpoint);

@@ -72,7 +72,7 @@ class StickyKeyTest : public ::testing::Test {
     body_ = R"({"model":"m",)" + members + '}';
     auto parsed = SurfaceOf(SurfaceId::kChat).Read(body_, profile_, {});
     EXPECT_TRUE(parsed.has_value()) << body_;
-    return StickyKeyOf(salt_, org, model_, (*parsed)->ask, session, body_);
+    return StickyKeyOf(salt_, org, model_.id, (*parsed)->ask, session, body_);
   }
   static bool Same(const StickyKey& a, const StickyKey& b) {
     return a.high == b.high && a.low == b.low;

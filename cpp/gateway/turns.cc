@@ -141,7 +141,12 @@ std::optional<Turns::Turn> Turns::Next() {
     for (uint64_t before = ~closed; before != closed;) {
       before = closed;
       for (size_t place = 0; place < candidates().size(); ++place) {
-        if (!succession_->Allows(place, closed) || !purse_->Affords(candidates()[place])) continue;
+        if (!succession_->Allows(place, closed)) continue;
+        if (!purse_->Affords(candidates()[place])) {
+          const bool told = place < skipped_.size() && skipped_[place] != Skip::kNone;
+          if (!told) NoteSkip(place, Skip::kBudget);
+          continue;
+        }
         HealthQuestion question = QuestionOf(place);
         question.last_resort = last_resort;
         Turn turn{place, {}};
@@ -279,7 +284,9 @@ Error Turns::NobodyToAsk() const {
   };
   if (all_are(Skip::kOverLimit)) return TooLargeForAll();
   const bool paced = all_are(Skip::kLimited, Skip::kAtRate, Skip::kModelLimit);
-  const std::string& model = candidates()[passed_.empty() ? 0 : passed_.front().place].model->id;
+  const bool chosen = admission_->route.automatic.has_value() && admission_->automatic;
+  const std::string model =
+      chosen ? "auto" : candidates()[passed_.empty() ? 0 : passed_.front().place].model->id;
   const std::string others = CountLeftOut(admission_->route);
   std::string message;
   if (paced) {
@@ -300,7 +307,9 @@ Error Turns::NobodyToAsk() const {
                    .detail = SentenceOf(each.skip),
                    .retry_after_ms = MsUntil(each.retry_at, now)});
   }
-  error.availability = Unavailable(admission_->route, out, paced, error.retry_after_ms);
+  error.availability = Unavailable(
+      admission_->route, chosen ? "auto" : std::string_view(candidates().front().model->id), out,
+      paced, error.retry_after_ms);
   return error;
 }
 

@@ -93,6 +93,7 @@ void FairQueue::Add(Waiter* waiter) {
   (before != nullptr ? before->after_ : flow->first) = waiter;
   (after != nullptr ? after->before_ : flow->last) = waiter;
   ++flow->waiters;
+  flow->cost += waiter->cost_;
   ++waiters_;
   cost_ += waiter->cost_;
   next_ = nullptr;
@@ -109,6 +110,7 @@ void FairQueue::Remove(Waiter* waiter) {
   waiter->flow_ = nullptr;
   waiter->before_ = waiter->after_ = nullptr;
   --flow->waiters;
+  flow->cost -= waiter->cost_;
   --waiters_;
   cost_ -= waiter->cost_;
   next_ = nullptr;
@@ -152,24 +154,17 @@ void FairQueue::Serve() {
   if (!ends && RoundsTo(*flow) > 0) turn_ = flow->after;  // its turn is over
 }
 
-int64_t FairQueue::CostBefore(FlowId flow, int64_t cost, int64_t weight) const {
+int64_t FairQueue::CostBefore(FlowId flow, int64_t cost, int64_t weight, uint64_t ticket) const {
   const auto found = flows_.find(flow);
   const bool waits = found != flows_.end();
-  int64_t before = 0;  // of its own
-  for (Waiter* each = waits ? found->second.first : nullptr; each; each = each->after_) {
-    before += each->cost_;
-  }
+  int64_t before = waits && found->second.first->ticket_ < ticket ? found->second.cost : 0;
   const int64_t left = waits ? LeftOf(found->second) : LeftOf(flow, weight);
   const int64_t rounds =
       RoundsFor(before + cost - left, Share(waits ? found->second.weight : weight));
   for (const auto& [id, other] : flows_) {
     if (id == flow) continue;
-    int64_t spends = LeftOf(other) + Times(rounds, Share(other.weight));
-    for (const Waiter* each = other.first; each != nullptr; each = each->after_) {
-      if (each->cost_ > spends) break;
-      spends -= each->cost_;
-      before += each->cost_;
-    }
+    const int64_t spends = LeftOf(other) + Times(rounds, Share(other.weight));
+    if (other.first->cost_ <= spends) before += std::min(other.cost, spends);
   }
   return before;
 }

@@ -84,8 +84,10 @@ class FairQueue {
   // Of all that wait.
   int64_t cost() const { return cost_; }
 
-  // What is served before one that comes now; 0: it would be Next(). A step for each waiter.
-  int64_t CostBefore(FlowId flow, int64_t cost, int64_t weight) const;
+  // What is served before one that comes now, exact where all cost the same, else more by less than
+  // a waiter of each flow; 0: it would be Next(). A step for each flow.
+  // `ticket`: of one that has waited elsewhere; before the first of its flow it goes at its turn.
+  int64_t CostBefore(FlowId flow, int64_t cost, int64_t weight, uint64_t ticket = UINT64_MAX) const;
   // One that would be Next() is served without waiting.
   void Pass(FlowId flow, int64_t cost, int64_t weight);
   // The number of its turn, the first being 1: exact where each costs a quantum and all weigh the
@@ -101,6 +103,7 @@ class FairQueue {
     int64_t deficit = 0;  // what it may spend in round `round`
     int64_t round = 0;
     size_t waiters = 0;
+    int64_t cost = 0;  // of all of them
     Waiter* first = nullptr;
     Waiter* last = nullptr;
     Flow* before = nullptr;  // the ring of those that have waiters

@@ -45,21 +45,24 @@ void LimitQueue::Leave(Place* place, bool served, LimitWakes* wakes) {
   TellFirst(nullptr, wakes);
 }
 
-// One that came from another queue with an older ticket than the first here is let pass: else two
-// could send one another back and forth for ever.
+// One that waits in a queue of no smaller reach, with an older ticket than the first here, is let
+// pass. Else two could send one another back and forth for ever: so by turns a request goes to
+// queues of greater reach alone, and there the oldest of an organization never leaves its place.
 int64_t LimitQueue::UnitsBefore(const LimitWaiter* waiter, const Share& share) {
   const Place* const first = First();
   const Place* const place = waiter != nullptr ? waiter->place_.get() : nullptr;
   if (first == nullptr || first == place) return 0;
-  if (place == nullptr) {
-    return everybodys_ ? fair_.CostBefore(share.flow, share.cost, share.weight) : units_;
+  if (place != nullptr && place->queue == this) return units_ - place->units;
+  if (is_everybodys() && (place == nullptr || place->queue->reach_ < reach_)) {
+    const uint64_t ticket = place != nullptr ? waiter->ticket_ : UINT64_MAX;
+    return fair_.CostBefore(share.flow, share.cost, share.weight, ticket);
   }
-  if (place->queue == this) return units_ - place->units;
+  if (place == nullptr) return units_;
   return first->waiter->ticket_ < waiter->ticket_ ? units_ : 0;
 }
 
 void LimitQueue::Pass(const Share& share, LimitWakes* wakes) {
-  if (!everybodys_) return;
+  if (!is_everybodys()) return;
   fair_.Pass(share.flow, share.cost, share.weight);
   TellFirst(nullptr, wakes);
 }

@@ -63,9 +63,10 @@ class LimitQueue {
  public:
   using Place = LimitWaiter::Place;
 
-  // `everybodys`: who does not wait yet is let pass as the turns of flows have it; else nobody
-  // overtakes who waits.
-  LimitQueue(bool everybodys, int64_t quantum) : everybodys_(everybodys), fair_(quantum) {}
+  // `reach`: 0 of a queue at what one organization or app has to itself: nobody overtakes who
+  // waits. What is everybody's has more, no two queues of one request the same: who does not wait
+  // yet, or waits where the reach is smaller, is let pass as the turns of flows have it.
+  LimitQueue(int reach, int64_t quantum) : reach_(reach), fair_(quantum) {}
 
   // What a request takes there, and beside whom it waits.
   struct Share {
@@ -84,7 +85,7 @@ class LimitQueue {
   // What is taken before `waiter`, in units of the limit; 0: it overtakes nobody. Null, and
   // whoever waits nowhere: one that comes now, with that share.
   int64_t UnitsBefore(const LimitWaiter* waiter, const Share& share);
-  // One that comes now has taken its share, and does not wait.
+  // One that does not wait here has taken its share.
   void Pass(const Share& share, LimitWakes* wakes);
   size_t PositionOf(const Place& place) { return fair_.PositionOf(*place.turn); }
   // There may be room.
@@ -95,7 +96,9 @@ class LimitQueue {
   static void Wake(Place* place, LimitWakes* wakes);
   void TellFirst(const Place* knows, LimitWakes* wakes);
 
-  const bool everybodys_;
+  bool is_everybodys() const { return reach_ > 0; }
+
+  const int reach_;
   FairQueue fair_;
   Place* first_ = nullptr;  // who was it last, and knows
   int64_t units_ = 0;       // that all take of the limit
@@ -125,9 +128,11 @@ struct LimitQueues {
     }
     return ahead;
   }
-  void Pass(const Shares& shares, LimitWakes* wakes) {
+  // `served`: the queue in which it had its turn; null: in none.
+  void Pass(const Shares& shares, const LimitQueue* served, LimitWakes* wakes) {
     for (size_t i = 0; i < kLimitDimensions; ++i) {
-      if (all[i] != nullptr && shares[i].units > 0) all[i]->Pass(shares[i], wakes);
+      const bool passes = all[i] != nullptr && all[i].get() != served && shares[i].units > 0;
+      if (passes) all[i]->Pass(shares[i], wakes);
     }
   }
 };

@@ -322,6 +322,22 @@ TEST_F(LimitQueueTest, OtherOrganizationsPassWithinTheirShare) {
   EXPECT_TRUE(Passes(&later, At(50), 2));
 }
 
+// Who waits at a limit of its own, and longer, takes turns with others at what is everybody's.
+TEST_F(LimitQueueTest, AnOlderTicketFromALimitOfItsOwnIsNoTurn) {
+  OfOrg({.concurrent = 1});
+  OfModel({.concurrent = 2});
+  Asker &runs = Add("a"), &old = Add("a"), &other = Add("k", "x"), &quiet = Add("k", "q");
+  ASSERT_TRUE(Passes(&runs));
+  EXPECT_TRUE(Waits(&old));  // for the slot of its organization
+  ASSERT_TRUE(Passes(&other));
+  EXPECT_TRUE(Waits(&quiet));  // for one of the model
+  runs.End();
+  EXPECT_TRUE(Waits(&old));
+  EXPECT_TRUE(Passes(&quiet));
+  other.End();
+  EXPECT_TRUE(Passes(&old));
+}
+
 // A limit of an organization's own: its keys wait for one another.
 TEST_F(LimitQueueTest, NobodyPassesWhoWaitsForALimitOfItsOrganization) {
   OfOrg({.tokens_per_minute = 60, .burst_tokens = 16});

@@ -16,6 +16,9 @@ bool IsOfModel(LimitScope scope) {
   return scope == LimitScope::kModel || scope == LimitScope::kKeyModel;
 }
 
+// From queue to queue at once. Each is one of a greater reach, or where it is older than the first.
+constexpr int kMostMoves = 8;
+
 // No id has a line break.
 std::string KeyModelName(const LimitSubject& who) {
   return std::string(who.key) + '\n' + std::string(who.model);
@@ -147,9 +150,9 @@ auto Limiter::WithUpstream(const UpstreamSubject& whom, const LimitTime& told, W
 Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
                                  const LimitTime& time, LimitWaiter* waiter,
                                  const LimitPatience& patience) {
-  LimitWaiter::Place* const place = waiter != nullptr ? waiter->place_.get() : nullptr;
-  if (place == nullptr && IsFree(who)) return {};
-  const bool share = place != nullptr && place->domain == shared_.get();
+  const LimitWaiter::Place* const waits = waiter != nullptr ? waiter->place_.get() : nullptr;
+  if (waits == nullptr && IsFree(who)) return {};
+  const bool share = waits != nullptr && waits->domain == shared_.get();
   LimitWakes wakes;
   return With(who, time, share, &wakes, [&](Pick* pick) {
     Answer answer;
@@ -158,22 +161,33 @@ Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
       answer.until = patience.since + PatienceOf(patience, who.key_limits, org);
     }
     const bool may_wait = waiter != nullptr && time.now < answer.until;
+    LimitWaiter::Place* place = waiter != nullptr ? waiter->place_.get() : nullptr;
     if (place != nullptr) {
       place->woken = false;
       answer.waits = may_wait && !place->queue->IsFirst(*place);
       if (answer.waits) return answer;
     }
     answer.refusal = JudgeOf(cost, waiter, *pick);
-    if (answer.refusal && may_wait) {
-      const LimitRefusal& refusal = *answer.refusal;
-      const bool timed = refusal.kind == RefusalKind::kWait;
-      const bool in_time = timed && time.now + refusal.wait <= answer.until;
+    // In the queue that it comes to it may be the first at once, by its age: nobody would wake it.
+    for (int moves = 0; answer.refusal && may_wait && moves < kMostMoves; ++moves) {
+      const LimitRefusal refusal = *answer.refusal;
+      const bool in_time =
+          refusal.kind == RefusalKind::kWait && time.now + refusal.wait <= answer.until;
       answer.waits = (in_time || refusal.kind == RefusalKind::kBusy) &&
                      Join(cost, refusal, waiter, pick, &wakes);
-      const LimitWaiter::Place* const joined = waiter->place_.get();
-      if (answer.waits && timed && joined->queue->IsFirst(*joined)) {
-        answer.again = time.now + refusal.wait;
+      if (!answer.waits) break;
+      place = waiter->place_.get();
+      if (!place->queue->IsFirst(*place)) break;
+      answer.refusal = JudgeOf(cost, waiter, *pick);
+      answer.waits = answer.refusal.has_value();
+      if (!answer.waits) break;
+      const bool same =
+          answer.refusal->scope == refusal.scope && answer.refusal->dimension == refusal.dimension;
+      if (!same) continue;
+      if (answer.refusal->kind == RefusalKind::kWait) {
+        answer.again = time.now + answer.refusal->wait;
       }
+      break;
     }
     if (answer.waits) {
       answer.refusal.reset();
@@ -182,7 +196,7 @@ Limiter::Answer Limiter::Reserve(const LimitSubject& who, const LimitCost& cost,
     } else {
       answer.reservation = TakeOf(cost, false, pick);
       answer.of_model = TakeOf(cost, true, pick);
-      if (place == nullptr) PassBy(cost, *pick, &wakes);
+      PassBy(cost, place != nullptr ? place->queue : nullptr, *pick, &wakes);
     }
     // After it has taken, or the next one would be woken for nothing.
     if (place != nullptr && !answer.waits) {
@@ -203,7 +217,7 @@ Limiter::Answer Limiter::ReserveModel(const LimitSubject& who, const LimitCost& 
       if (!IsOfModel(static_cast<LimitScope>(i))) pick->all[i] = {};
     }
     Answer answer = ReserveOf(cost, pick);
-    if (!answer.refusal) PassBy(cost, *pick, &wakes);
+    if (!answer.refusal) PassBy(cost, nullptr, *pick, &wakes);
     return answer;
   });
 }
@@ -220,8 +234,8 @@ std::optional<LimitRefusal> Limiter::JudgeUpstream(const UpstreamSubject& whom,
   return WithUpstream(whom, time, [&](Pick* pick) { return JudgeOf(cost, nullptr, *pick); });
 }
 
-// The one that holds longest of all that refuse it. A waiter overtakes nobody that came before it,
-// who has none nobody whose turn comes before its own.
+// The one that holds longest of all that refuse it. Nobody overtakes those whose turn comes before
+// its own.
 std::optional<LimitRefusal> Limiter::JudgeOf(const LimitCost& cost, const LimitWaiter* waiter,
                                              const Pick& pick) {
   std::optional<LimitRefusal> longest;

@@ -22,6 +22,7 @@
 
 namespace seekroute {
 
+class LimitQueue;
 class LimitWakes;
 struct LimitQueues;
 
@@ -158,7 +159,8 @@ class Limiter {
   Reservation TakeOf(const LimitCost& cost, bool of_model, Pick* pick);
   bool Join(const LimitCost& cost, const LimitRefusal& refusal, LimitWaiter* waiter, Pick* pick,
             LimitWakes* wakes);
-  static void PassBy(const LimitCost& cost, const Pick& pick, LimitWakes* wakes);
+  static void PassBy(const LimitCost& cost, const LimitQueue* served, const Pick& pick,
+                     LimitWakes* wakes);
   static void Unqueue(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
   void Drop(LimitWaiter::Place* place, bool served, LimitWakes* wakes);
   void Count(const LimitRefusal& refusal);

@@ -14,6 +14,13 @@ bool IsEverybodys(LimitScope scope) {
   return scope == LimitScope::kGateway || scope == LimitScope::kModel;
 }
 
+// See LimitQueue: those of the gateway reach further than those of a model.
+int ReachOf(LimitScope scope, LimitDimension dimension) {
+  if (!IsEverybodys(scope)) return 0;
+  const int first = scope == LimitScope::kModel ? 1 : 1 + static_cast<int>(kLimitDimensions);
+  return first + static_cast<int>(dimension);
+}
+
 bool CountsTokens(LimitDimension dimension) {
   return dimension == LimitDimension::kTokensPerMinute ||
          dimension == LimitDimension::kTokensPerDay;
@@ -45,12 +52,13 @@ LimitQueues::Shares Limiter::Pick::SharesOf(LimitScope scope, const LimitCost& c
   return shares;
 }
 
-// One that does not wait has taken what it needs.
-void Limiter::PassBy(const LimitCost& cost, const Pick& pick, LimitWakes* wakes) {
+// One that waits at most in `served` has taken what it needs.
+void Limiter::PassBy(const LimitCost& cost, const LimitQueue* served, const Pick& pick,
+                     LimitWakes* wakes) {
   for (size_t i = 0; i < kLimitScopes; ++i) {
     const Pick::Each& each = pick.all[i];
     if (each.holder == nullptr || each.holder->queues == nullptr) continue;
-    each.holder->queues->Pass(pick.SharesOf(static_cast<LimitScope>(i), cost), wakes);
+    each.holder->queues->Pass(pick.SharesOf(static_cast<LimitScope>(i), cost), served, wakes);
   }
 }
 
@@ -93,10 +101,10 @@ bool Limiter::Join(const LimitCost& cost, const LimitRefusal& refusal, LimitWait
   if (at.holder->queues == nullptr) at.holder->queues = std::make_unique<LimitQueues>();
   std::unique_ptr<LimitQueue>& queue = at.holder->queues->all[dimension];
   if (queue == nullptr) {
-    const bool everybodys = IsEverybodys(refusal.scope);
-    const bool by_cost = everybodys && CountsTokens(refusal.dimension);
+    const bool by_cost = IsEverybodys(refusal.scope) && CountsTokens(refusal.dimension);
     const int64_t eighth = (at.holder->meter.AtOnce(refusal.dimension) + 7) / 8;
-    queue = std::make_unique<LimitQueue>(everybodys, by_cost ? std::max<int64_t>(1, eighth) : 1);
+    const int64_t quantum = by_cost ? std::max<int64_t>(1, eighth) : 1;
+    queue = std::make_unique<LimitQueue>(ReachOf(refusal.scope, refusal.dimension), quantum);
   }
   place->domain = at.domain;
   place->holder = at.holder;

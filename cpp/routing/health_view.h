@@ -72,6 +72,13 @@ struct HealthView {
   constexpr bool stable() const {
     return state == HealthState::kOk || state == HealthState::kSlowStart;
   }
+  // It may be asked now, and is out in no way. `probes`: also where one request at a time may try
+  // whether it is back.
+  constexpr bool serves(bool probes) const {
+    const bool in =
+        stable() || state == HealthState::kDegraded || (probes && state == HealthState::kHalfOpen);
+    return in && !last_resort && has_live_key && has_room;
+  }
   constexpr bool has_uptime() const { return uptime != kUnknownUptime; }
 };
 static_assert(sizeof(HealthView) <= 64);

@@ -219,11 +219,11 @@ Error NothingLeft(const FilterInputs& inputs, const Route& route, const std::str
   return error;
 }
 
-std::string Unavailable(const Route& route, std::span<const OutAtPresent> out, bool paced,
-                        int64_t retry_after_ms) {
+std::string Unavailable(const Route& route, std::string_view name,
+                        std::span<const OutAtPresent> out, bool paced, int64_t retry_after_ms) {
   const std::string help = retry_after_ms > 0 ? "send it again in " + SpanInWords(retry_after_ms)
                                               : "send it again in a moment";
-  return WriteAvailability({.model = route.candidates.front().model->id,
+  return WriteAvailability({.model = name,
                             .reason = paced ? "rate_limited" : "unavailable",
                             .help = help,
                             .retry_after_ms = retry_after_ms},

@@ -32,9 +32,9 @@ struct OutAtPresent {
   int64_t retry_after_ms = 0;  // 0: nobody knows
 };
 
-// `availability` of a route all of whose candidates were passed over. `paced`: for their rates
-// alone. `retry_after_ms`: as the error has it.
-std::string Unavailable(const Route& route, std::span<const OutAtPresent> out, bool paced,
-                        int64_t retry_after_ms);
+// `availability` of a route all of whose candidates were passed over. `name`: what they are the
+// endpoints of. `paced`: for their rates alone. `retry_after_ms`: as the error has it.
+std::string Unavailable(const Route& route, std::string_view name,
+                        std::span<const OutAtPresent> out, bool paced, int64_t retry_after_ms);
 
 }  // namespace seekroute

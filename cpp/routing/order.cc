@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <tuple>
+#include <utility>
 
 namespace seekroute {
 namespace {
@@ -71,6 +72,40 @@ bool IsBetter(const Ranked& a, const Ranked& b) {
   return key(a) < key(b);
 }
 
+// Of the first set of a model alone somebody can be the first of it; a sort leaves nothing to
+// chance.
+void SetProbabilities(const std::vector<Place>& places, bool listed, std::vector<Ranked>* ranked) {
+  const auto end_of = [&places](size_t begin) {
+    const auto same = [&](const Place& each) {
+      return each.spare == places[begin].spare && each.model_rank == places[begin].model_rank;
+    };
+    return static_cast<size_t>(
+        std::find_if_not(places.begin() + static_cast<ptrdiff_t>(begin), places.end(), same) -
+        places.begin());
+  };
+  const auto chance_of = [&](const Place& front) {
+    return front.spare ? 0 : (*ranked)[front.at].chance;
+  };
+  double chances = 0;
+  for (size_t i = 0; i < places.size(); i = end_of(i)) chances += chance_of(places[i]);
+  for (size_t begin = 0; begin < places.size();) {
+    const size_t end = end_of(begin);
+    const Place& front = places[begin];
+    const double first = chances > 0 ? chance_of(front) / chances : begin == 0 ? 1 : 0;
+    double all = 0;
+    for (size_t i = begin; i < end; ++i) {
+      if (places[i].SameSet(front)) all += places[i].weight;
+    }
+    const bool drawn = front.unmeasured && !listed && all > 0;
+    for (size_t i = begin; i < end; ++i) {
+      double within = i == begin ? 1 : 0;
+      if (drawn) within = places[i].SameSet(front) ? places[i].weight / all : 0;
+      (*ranked)[places[i].at].candidate.probability = first * within;
+    }
+    begin = end;
+  }
+}
+
 }  // namespace
 
 uint64_t SplitMix64(uint64_t state) {
@@ -116,24 +151,36 @@ void SortCandidates(const OrderRules& rules, std::vector<Ranked>* ranked) {
     if (listed) return false;
     return std::tie(a.share, a.key) < std::tie(b.share, b.key);
   });
-  // Of the first set alone somebody can be the first; a sort leaves nothing to chance.
-  const Place& front = places.front();
-  double all = 0;
-  for (const Place& place : places) {
-    if (place.SameSet(front)) all += place.weight;
-  }
-  const bool drawn = front.unmeasured && !listed && all > 0;
+  SetProbabilities(places, listed, ranked);
   std::vector<Ranked> sorted;
   sorted.reserve(ranked->size());
-  for (const Place& place : places) {
-    Ranked& each = sorted.emplace_back((*ranked)[place.at]);
-    if (drawn) {
-      each.candidate.probability = place.SameSet(front) ? place.weight / all : 0;
-    } else {
-      each.candidate.probability = &place == &front ? 1 : 0;
-    }
-  }
+  for (const Place& place : places) sorted.push_back((*ranked)[place.at]);
   *ranked = std::move(sorted);
+}
+
+void ShareRoom(std::vector<Ranked>* ranked) {
+  if (ranked->size() <= Route::kMostCandidates) return;
+  std::vector<std::pair<const Model*, size_t>> left;  // that a model has yet of its part
+  const auto part_of = [&left](const Ranked& each) {
+    return std::ranges::find(left, each.candidate.model, [](const auto& one) { return one.first; });
+  };
+  for (const Ranked& each : *ranked) {
+    const auto found = part_of(each);
+    found == left.end() ? (void)left.emplace_back(each.candidate.model, 1) : (void)++found->second;
+  }
+  const size_t part = std::max<size_t>(1, Route::kMostCandidates / left.size());
+  size_t spare = Route::kMostCandidates;
+  for (auto& [model, count] : left) {
+    count = std::min({count, part, spare});
+    spare -= count;
+  }
+  std::erase_if(*ranked, [&](const Ranked& each) {
+    size_t& own = part_of(each)->second;
+    size_t& from = own > 0 ? own : spare;
+    if (from == 0) return true;
+    --from;
+    return false;
+  });
 }
 
 }  // namespace seekroute

@@ -29,6 +29,7 @@ struct Ranked {
   RouteSort sort = RouteSort::kDefault;  // the same of all of that rank
   uint32_t listed = kUnlisted;           // the place in `order` that means it
   static constexpr uint32_t kUnlisted = UINT32_MAX;
+  double chance = 0;  // PlannedModel::chance, the same of all of that rank
 };
 
 struct OrderRules {
@@ -36,7 +37,9 @@ struct OrderRules {
   uint64_t seed = 0;
 };
 
-// Sorts `ranked`, and sets each candidate's probability of being the first of all.
+// Sorts `ranked`, and sets each candidate's probability of being the first of all: that of being
+// the first of its model, times that of its model where some have a chance, else of the first model
+// alone.
 //
 // By rank of the model, then what `order` lists as it does (endpoints of one slug by price; the
 // last resort last all the same), then by group, then by the sort. The default draws without
@@ -45,6 +48,10 @@ struct OrderRules {
 // is to pick by weight and to pick from those left in the same way when that fails. Endpoints
 // without a price come before all others of their group, those without a weight after them.
 void SortCandidates(const OrderRules& rules, std::vector<Ranked>* ranked);
+
+// Of the sorted candidates leaves the first Route::kMostCandidates, but of each model its first
+// few: an even part of the room, where it has as many.
+void ShareRoom(std::vector<Ranked>* ranked);
 
 // SplitMix64's output for a state.
 uint64_t SplitMix64(uint64_t state);

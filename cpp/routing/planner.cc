@@ -16,8 +16,6 @@
 namespace seekroute {
 namespace {
 
-__extension__ using Wide = unsigned __int128;  // products of rates
-
 // Why a request is refused that needs what nobody of its model can do.
 struct Lack {
   ErrorCode code;
@@ -52,8 +50,10 @@ constexpr uint64_t kExploreDraw = uint64_t{1} << 32;
 constexpr uint64_t kExploredDraw = kExploreDraw + 1;
 constexpr int kFewSamples = 20;
 
-// Candidates that a model is chosen from, more than a route has.
-constexpr size_t kMostChosenFrom = 4 * Route::kMostCandidates;
+// Candidates that are ranked, more than a route has: the models share the room, so that none hides
+// the next.
+constexpr size_t kMostRanked = 4 * Route::kMostCandidates;
+constexpr size_t kLeastOfModel = 8;
 
 class Planner {
  public:
@@ -61,8 +61,8 @@ class Planner {
       : in_(in),
         ask_(in.request->ask),
         asked_(in.preferences.asked),
-        // A choice is made among all of a pool.
-        most_ranked_(in.automatic == nullptr ? Route::kMostCandidates : kMostChosenFrom),
+        most_of_model_(
+            std::clamp(kMostRanked / in.models.size(), kLeastOfModel, Route::kMostCandidates)),
         filters_{&ask_, &in.preferences, ExpectedPrompt(ask_, in.expected_prompt), in.created} {}
 
   Result<Route> Plan();
@@ -70,12 +70,14 @@ class Planner {
  private:
   void Look(const PlannedModel& planned, size_t number, uint32_t rank);
   bool IsPlaced(const Endpoint& endpoint) const;
-  void Rank(Candidate candidate, size_t number, uint32_t rank);
+  void Rank(Candidate candidate, size_t number, uint32_t rank, bool pays = true);
   void PlaceShorter();
+  void PlaceDear();
   void Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word);
   RouteGroup GroupOf(const Candidate& candidate, const HealthView& health) const;
   void ExcludeJumps();
   bool PromoteFallbacks();
+  void Choose();
   void KeepFirstAlone();
   std::string_view YieldsTo(const Ranked& each) const;
   void FollowSticky();
@@ -85,7 +87,7 @@ class Planner {
   const PlanInputs& in_;
   const Ask& ask_;
   const AskedRoute* const asked_;
-  const size_t most_ranked_;
+  const size_t most_of_model_;
   FilterInputs filters_;
   // One that takes or gives too few tokens, and where its model stands.
   struct Shorter {
@@ -95,6 +97,8 @@ class Planner {
     ExcludedSet why;
   };
   std::vector<Shorter> shorter_;
+  std::vector<Shorter> dear_;   // of the pool: the request cannot pay them
+  std::vector<size_t> counts_;  // of `ranked_`, of each model
   std::vector<Ranked> ranked_;
   uint8_t name_ = 0;             // of the model that is looked at: Candidate::name
   std::vector<size_t> numbers_;  // of their models, in step with `ranked_` before it is sorted
@@ -172,17 +176,25 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
 // As a candidate of a model that was listed before, at that provider alone.
 bool Planner::IsPlaced(const Endpoint& endpoint) const {
   const auto is_it = [&endpoint](const auto& each) { return each.candidate.endpoint == &endpoint; };
-  return std::ranges::any_of(ranked_, is_it) || std::ranges::any_of(shorter_, is_it);
+  return std::ranges::any_of(ranked_, is_it) || std::ranges::any_of(shorter_, is_it) ||
+         std::ranges::any_of(dear_, is_it);
 }
 
-void Planner::Rank(Candidate candidate, size_t number, uint32_t rank) {
-  if (ranked_.size() >= most_ranked_) return;
+// `pays`: unless the request cannot.
+void Planner::Rank(Candidate candidate, size_t number, uint32_t rank, bool pays) {
+  if (counts_[number] >= most_of_model_) return;
+  if (pays && in_.models[number].pooled && in_.affords != nullptr && !(*in_.affords)(candidate)) {
+    dear_.push_back({candidate, number, rank, {}});
+    return;
+  }
+  ++counts_[number];
   candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created);
   Ranked& ranked = ranked_.emplace_back();
   if (in_.health != nullptr) ranked.health = in_.health->ViewOf(candidate.endpoint->id, in_.now);
   candidate.group = static_cast<uint8_t>(GroupOf(candidate, ranked.health));
   ranked.candidate = candidate;
   ranked.model_rank = rank;
+  ranked.chance = in_.models[number].chance;
   if (in_.preferences.sort != RouteSort::kDefault) {
     ranked.sort = in_.preferences.sort;
   } else if (!in_.preferences.partition_none()) {
@@ -211,6 +223,22 @@ void Planner::PlaceShorter() {
       continue;
     }
     Exclude(each.candidate, each.why, TraitsOf(each.why.first()).word);
+  }
+}
+
+// What the request cannot pay is not chosen while there is another that it can. Where all of the
+// pool are too dear it is refused for the cheapest.
+void Planner::PlaceDear() {
+  const bool others = std::ranges::any_of(
+      numbers_, [this](size_t number) { return in_.models[number].pooled.has_value(); });
+  ExcludedSet why;
+  why.Add(Excluded::kBudget);
+  for (const Shorter& each : dear_) {
+    if (others) {
+      Exclude(each.candidate, why, TraitsOf(Excluded::kBudget).word);
+    } else {
+      Rank(each.candidate, each.number, each.rank, false);
+    }
   }
 }
 
@@ -277,13 +305,26 @@ bool Planner::PromoteFallbacks() {
   return any;
 }
 
-// Whoever is out at present is not the first, while there is another.
+// Each choice of its own; the first that has somebody to choose from is told of.
+void Planner::Choose() {
+  uint8_t pools = 0;
+  for (const PlannedModel& each : in_.models) {
+    if (each.pooled) pools = std::max<uint8_t>(pools, each.pool + 1);
+  }
+  for (uint8_t pool = 0; pool < pools; ++pool) {
+    AutoRoute chosen =
+        ChooseModel(*in_.automatic, in_.models, pool, in_.seed, {&numbers_, &ranked_});
+    if (!route_.automatic || route_.automatic->models.empty()) {
+      route_.automatic = std::move(chosen);
+    }
+  }
+}
+
+// Whoever is out at present is not the first, while there is another. One that is due for its probe
+// is asked by one request at a time, and this one would have nobody else.
 void Planner::KeepFirstAlone() {
   const auto is_in = [](const Ranked& each) {
-    const HealthView& health = each.health;
-    const bool serves = health.stable() || health.state == HealthState::kDegraded;
-    return each.candidate.after == AskedAfter::kAny && serves && health.has_live_key &&
-           health.has_room;
+    return each.candidate.after == AskedAfter::kAny && each.health.serves(false);
   };
   const auto first = std::ranges::find_if(ranked_, is_in);
   if (first != ranked_.end()) std::rotate(ranked_.begin(), first, first + 1);
@@ -316,7 +357,7 @@ std::string_view Planner::YieldsTo(const Ranked& each) const {
   return tight ? "yielded:context" : "";
 }
 
-// To the front of its model.
+// To the front of its model, which may stand behind another one.
 void Planner::FollowSticky() {
   if (in_.sticky == 0) return;
   route_.sticky = "yielded:gone";
@@ -336,6 +377,7 @@ void Planner::FollowSticky() {
     const auto same = [&each](const Ranked& other) { return other.model_rank == each.model_rank; };
     const auto front = std::ranges::find_if(ranked_, same);
     const auto at = ranked_.begin() + static_cast<ptrdiff_t>(i);
+    if (front != ranked_.begin()) route_.sticky = "yielded:model";
     std::rotate(front, at, at + 1);
     return;
   }
@@ -394,7 +436,8 @@ Error Planner::NobodyLeft() const {
 Result<Route> Planner::Plan() {
   size_t endpoints = 0;
   for (const PlannedModel& each : in_.models) endpoints += each.model->endpoints.size();
-  ranked_.reserve(std::min(endpoints, most_ranked_));
+  ranked_.reserve(std::min(endpoints, most_of_model_ * in_.models.size()));
+  counts_.resize(in_.models.size());
   uint32_t rank = 0;
   for (size_t i = 0; i < in_.models.size(); ++i) {
     const PlannedModel& planned = in_.models[i];
@@ -407,13 +450,12 @@ Result<Route> Planner::Plan() {
     ExcludeJumps();  // nobody gives way to somebody who is not asked
     PlaceShorter();
   }
+  PlaceDear();
   ExcludeJumps();
   if (!PromoteFallbacks()) return NobodyLeft();
-  if (in_.automatic != nullptr) {
-    route_.automatic = ChooseModel(*in_.automatic, in_.models, numbers_, in_.seed, &ranked_);
-  }
+  if (in_.automatic != nullptr) Choose();
   SortCandidates({in_.rules.balance, in_.seed}, &ranked_);
-  if (ranked_.size() > Route::kMostCandidates) ranked_.resize(Route::kMostCandidates);
+  ShareRoom(&ranked_);
   FollowSticky();
   if (asked_ != nullptr && !asked_->allow_fallbacks && asked_->order.empty()) KeepFirstAlone();
   if (route_.sticky != "hit") Explore();
@@ -429,38 +471,6 @@ Result<Route> Planner::Plan() {
 }
 
 }  // namespace
-
-int64_t ExpectedPrompt(const Ask& ask, std::optional<int64_t> estimate) {
-  if (ask.prompt) return ask.prompt->tokens;
-  if (estimate) return *estimate;
-  // Most text has four bytes a token.
-  constexpr int64_t kBytes = 4;
-  return std::max<int64_t>(1, ask.strict_prompt / kBytes);
-}
-
-uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt,
-                      UnixSeconds created) {
-  const Endpoint& endpoint = *candidate.endpoint;
-  const Rates& rates = RatesAt(endpoint, prompt, created);
-  const auto n = static_cast<Wide>(std::max<int64_t>(1, ask.choices));
-  int64_t answer = std::min(kGuessedAnswerTokens, ask.max_output.value_or(kGuessedAnswerTokens));
-  if (const int64_t most = candidate.max_output(); most > 0) answer = std::min(answer, most);
-  const auto times = [&rates](PriceClass c, Wide units) {
-    return static_cast<Wide>(rates[c].pico) * units;
-  };
-  Wide all =
-      times(PriceClass::kInput, static_cast<Wide>(prompt)) + times(PriceClass::kPerRequest, 1);
-  if (endpoint.pieces > 0) {
-    all += times(PriceClass::kPerImage, n * static_cast<Wide>(endpoint.pieces));
-  } else {
-    all += times(PriceClass::kOutput, n * static_cast<Wide>(answer));
-  }
-  constexpr Wide kWhole = 10'000;  // basis points
-  if (all == 0) return 0;
-  all = all * (kWhole + static_cast<Wide>(endpoint.price->markup_bps())) / kWhole;
-  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
-  return all > kMost ? kMost : static_cast<uint64_t>(all);
-}
 
 Result<Route> PlanRoute(const PlanInputs& inputs) { return Planner(inputs).Plan(); }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -9,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "routing/auto/auto_verdict.h"
+#include "routing/expectation.h"
 #include "routing/health_view.h"
 #include "routing/preferences.h"
 #include "routing/route.h"
@@ -29,9 +31,12 @@ struct PlannedModel {
   bool beside = false;                   // it stands beside the model before it, not behind
   bool same_name = false;                // one name stands for it and for the model before it
   RouteSort sort = RouteSort::kDefault;  // of its list, where the request has none
-  // Its place in the pool that `auto` chooses from; nothing: it is not of it. No two have the same,
-  // and all that are of it stand behind one another.
+  // Its place in the pool that `auto` chooses from; nothing: it is not of it. No two of one `pool`
+  // have the same, and all that are of one stand behind one another.
   std::optional<uint32_t> pooled = std::nullopt;
+  uint8_t pool = 0;  // of the choices: `auto:free` and `auto` are two
+  double chance =
+      0;  // that it is the first of those of its name, where that is drawn; 0: it is not
 };
 
 // What the pooled models of a plan are ranked by.
@@ -39,6 +44,7 @@ struct AutoAsk {
   const AutoRouter* router = nullptr;  // never null
   AutoJudgement judged;                // by `router`
   AutoStrategy strategy = AutoStrategy::kBalanced;
+  std::optional<uint32_t> last = std::nullopt;  // of the pool: what has answered the conversation
 };
 
 // All that a plan depends on. Nothing is owned, but `models` nothing outlives the call.
@@ -56,14 +62,17 @@ struct PlanInputs {
   uint64_t sticky = 0;  // id of the endpoint whose cache knows the prompt; 0: none
   TimePoint sticky_at = TimePoint::Never();  // when it answered last
   const AutoAsk* automatic = nullptr;        // never null where a model is pooled
+  // Whether the request can pay for an answer there; null: it can everywhere. Of pooled models:
+  // what it cannot pay for is not chosen, as long as there is another.
+  const std::function<bool(const Candidate&)>* affords = nullptr;
 };
 
 // Candidates of the models, those of the first before those of the next unless the client wants
 // one list of them all, and of pooled ones in the order of the router's choice; of each, in the
-// order of SortCandidates(). Whoever lacks what the request needs, or is not what the client wants,
-// is left out with the first word of Excluded that holds. What is unknown of an endpoint's
-// abilities is tried, unless provider.require_parameters is set; what is unknown of its privacy is
-// not.
+// order of SortCandidates(). Where there are more than Route::kMostCandidates, each model has a
+// part of them at least. Whoever lacks what the request needs, or is not what the client wants, is
+// left out with the first word of Excluded that holds. What is unknown of an endpoint's abilities
+// is tried, unless provider.require_parameters is set; what is unknown of its privacy is not.
 //
 // Fails where nobody is left: with the client's error where no dialect of any endpoint can say the
 // request, else with kNoMatchingEndpoint, `availability` told. Without a strategy.
@@ -75,14 +84,5 @@ Result<Route> PlanRoute(std::span<const Model* const> models, const ParsedReques
 // Why no model can be chosen for a request that names none (`auto`): the models to choose from are
 // for chats. Nothing where one can be.
 std::optional<Error> RefuseAuto(const ParsedRequest& request);
-
-// The tokens that the prompt is expected to have: its estimate, else a guess by its bytes.
-int64_t ExpectedPrompt(const Ask& ask, std::optional<int64_t> estimate);
-
-// What a request is expected to cost there, the markup included, in pico-USD: the rates in force,
-// for that prompt and an answer of its cap, at most kGuessedAnswerTokens. Saturates.
-inline constexpr int64_t kGuessedAnswerTokens = 400;
-uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt,
-                      UnixSeconds created);
 
 }  // namespace seekroute

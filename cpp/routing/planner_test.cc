@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,38 @@ TEST(PlanRoute, FailsWhereNobodyServesAnyOfTheModels) {
   const Model served = ModelOf("a/served", {0});
   EXPECT_EQ(Names(*PlanRoute({{&unserved, &served}}, ParsedChat())),
             (std::vector<std::string>{"a/served at 0"}));
+}
+
+// A model with very many endpoints does not hide those behind it.
+TEST(PlanRoute, SharesItsRoomAmongTheModels) {
+  Model many = ModelOf("a/many", {}), some = ModelOf("a/some", {}), few = ModelOf("a/few", {1, 2});
+  const auto fill = [](Model* model, uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) {
+      Rates rates;
+      rates[PriceClass::kOutput] = {1'000'000 + i};
+      model->endpoints.push_back({static_cast<uint32_t>(i), "up", PriceTable::Flat(rates)});
+    }
+  };
+  fill(&many, 100);
+  fill(&some, 30);
+  const PlannedModel models[] = {{&many}, {&some}, {&few}};
+  const ParsedChat request;
+  PlanInputs inputs{.models = models, .request = &request};
+  inputs.preferences.sort = RouteSort::kPrice;
+  const Route route = *PlanRoute(inputs);
+  std::map<const Model*, size_t> counts;
+  for (const Candidate& each : route.candidates) {
+    const size_t number = counts[each.model]++;
+    if (each.model != &few) {
+      EXPECT_EQ(each.endpoint->provider, number);  // its cheapest
+    }
+  }
+  EXPECT_EQ(route.candidates.size(), Route::kMostCandidates);
+  EXPECT_EQ(counts[&few], 2u);
+  EXPECT_EQ(counts[&some], 21u);
+  EXPECT_EQ(counts[&many], 41u);
+  EXPECT_EQ(route.candidates.front().model, &many);
+  EXPECT_EQ(route.candidates.back().model, &few);
 }
 
 // By id; the others are well.

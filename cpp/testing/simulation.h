@@ -74,12 +74,13 @@ class Simulation {
     bool include_usage = false;
     bool cancelled = false;
     bool dawdles = false;
-    bool local = false;             // comes without a key
-    bool automatic = false;         // a model is chosen for it
-    std::string chosen;             // which one, told by a plan of its own; empty: nobody serves it
-    Duration longest;               // what the most patient endpoint of that plan is given
-    int64_t max_tokens = 0;         // the smaller of what it said; 0: nothing
-    std::optional<Duration> queue;  // how long it waits for its limits
+    bool local = false;      // comes without a key
+    bool automatic = false;  // a model is chosen for it
+    std::string chosen;      // which one, told by a plan of its own; empty: nobody serves it
+    std::string chosen_by_estimate;  // the same where its prompt is estimated
+    Duration longest;                // what the most patient endpoint of that plan is given
+    int64_t max_tokens = 0;          // the smaller of what it said; 0: nothing
+    std::optional<Duration> queue;   // how long it waits for its limits
     TimePoint submitted;
     TimePoint ended = TimePoint::Never();
     TimePoint cancelled_at = TimePoint::Never();

@@ -79,13 +79,18 @@ void Simulation::FindChoice(ExchangeId id) {
   Client& client = clients_[id];
   Admission admission;
   AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
-  // Where tokens are counted anyway, what models would cost is known better.
-  rules.scope.prompt = options_.credits || (!client.local && limits_.counts_tokens());
+  rules.options = &options_;
   const Status planned =
       Admit(SurfaceOf(SurfaceId::kChat), client.body, std::nullopt, *snapshot_, rules, &admission);
   client.valid = client.valid && planned.ok();
   if (!planned.ok()) return;
   client.chosen = admission.route.candidates.front().model->id;
+  // What it is expected to cost depends on whether a limit of tokens had its prompt estimated.
+  Admission estimated;
+  rules.scope.prompt = true;
+  const Status again =
+      Admit(SurfaceOf(SurfaceId::kChat), client.body, std::nullopt, *snapshot_, rules, &estimated);
+  if (again.ok()) client.chosen_by_estimate = estimated.route.candidates.front().model->id;
   for (const Candidate& each : admission.route.candidates) {
     client.longest =
         std::max(client.longest, OwnOr(each.endpoint->timeouts.total, options_.total_timeout));
@@ -100,8 +105,10 @@ void Simulation::CheckChoice(ExchangeId id, const Client& client,
   if (client.row.tried.empty()) return;
   const std::string& first = client.row.tried.front().model;
   // Who is at a limit is passed over at its turn.
-  const bool passes = model_slots_.has_value() || provider_slots_.has_value();
-  expect(passes || (first.empty() ? client.row.model : first) == client.chosen,
+  // Likewise who costs more than is held.
+  const bool passes = model_slots_.has_value() || provider_slots_.has_value() || options_.credits;
+  const std::string& asked = first.empty() ? client.row.model : first;
+  expect(passes || asked == client.chosen || asked == client.chosen_by_estimate,
          "the model that was chosen is asked first");
   const size_t named = client.received.find("\"model\":\"");
   if (!client.row.error.empty() || named == std::string::npos) return;

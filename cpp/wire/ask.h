@@ -72,6 +72,7 @@ struct Affinity {
   std::string cache_key;  // `prompt_cache_key`, cut; empty: not said
   ByteRange system;       // in the body, the content of the first system message; empty: none
   ByteRange first_turn;   // likewise, of the first other one
+  bool answered = false;  // an assistant has a message: it is no first question
 };
 
 // Made by its surface in the one pass over the body: nothing scans that again. Value type.

@@ -233,6 +233,14 @@ class Gateway:
     def take_shadow_pairs(self) -> list[ShadowPair]:
         """What is finished of shadow pairs, the oldest first. Each is given once."""
 
+    def ask_as_operator(self, body: bytes, tag: str, of: str) -> bool:
+        """Sends a chat completion request of the operator's own, within the bound of shadow pairs;
+        its row names the generation `of`. False: not now, as too many are under way."""
+
+    def take_verdicts(self) -> list[tuple[str, bytes, int]]:
+        """Tag, answer and status of those that have ended; status 0: it was not sent. Each is given
+        once; 64 wait at most."""
+
     def raise_shadow_spent(self, nano: int) -> None:
         """Their second requests have cost at least so much on this UTC day."""
 

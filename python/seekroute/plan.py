@@ -55,6 +55,15 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class GraderPlan:
+    """Who grades shadow pairs: a program, or a model."""
+
+    webhook: str = ""
+    key: str = field(default="", repr=False)  # that the program is shown
+    judge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LearningPlan:
     """How `auto` learns from ratings."""
 
@@ -63,6 +72,7 @@ class LearningPlan:
     refit: bool  # whether new weights are made of them
     pico_per_request: int | None = None  # what `balanced` holds, in pico-USD
     dearest_share: float | None = None  # or this share of the dearest model
+    grader: GraderPlan | None = None  # of shadow pairs; None: nobody grades
 
 
 @dataclass(frozen=True, slots=True)

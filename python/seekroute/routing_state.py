@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +28,8 @@ _ANYWAY_S: Final = 3600.0
 # The core's bound on what it writes: more is no file of ours.
 _MOST_BYTES: Final = 64 << 20
 _MODE: Final = 0o600
+# What stands in its place is not followed, and a pipe is not waited for.
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class RoutingState:
@@ -90,10 +94,10 @@ class RoutingState:
             beside = self.path.with_name(f"{self.path.name}.new")
             try:
                 # No fsync: what is lost with the power is ten seconds of guesses.
-                descriptor = os.open(
-                    beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE
-                )
+                descriptor = os.open(beside, _FLAGS, _MODE)
                 with os.fdopen(descriptor, "wb") as file:
+                    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                        raise OSError(errno.EINVAL, "it is no file", str(beside))
                     os.fchmod(descriptor, _MODE)
                     file.write(state)
                 beside.replace(self.path)

@@ -3,12 +3,10 @@ what a configuration may say of it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import seekroute
+from choosing import EASY, HARD, MIDDLE, STRONG, WEAK, Choosing, asking, choosing, settings_for
 from seekroute.cli.root import app
 from seekroute.config import load_settings, prepare
 from seekroute.config.differences import differences
@@ -23,87 +22,8 @@ from seekroute.errors import ConfigError
 from seekroute.gateway import snapshot_problems
 from seekroute.plan import Plan
 from seekroute.testing import MockProvider, Status
-from serving import RunningServer, running_server
 
-WEAK, MIDDLE, STRONG = "acme/weak", "acme/middle", "other/strong"
-EASY = "Hi"
 STARS = "planet moon orbit galaxy comet telescope"
-HARD = "Prove the theorem step by step and explain why the algorithm's complexity is optimal."
-
-
-def settings_for(mock: MockProvider, **auto: Any) -> dict[str, Any]:
-    """Three models at one provider, of which `auto` chooses."""
-    provider = {"base_url": mock.base_url, "allow_http": True, "allow_private": True}
-    prices = {WEAK: "0.1", MIDDLE: "1", STRONG: "2"}
-    models = [
-        {
-            "id": model_id,
-            "context": 1_000_000,
-            "features": [] if model_id == WEAK else ["tools"],
-            "endpoints": [
-                {
-                    "provider": "up",
-                    "model": f"up-{model_id.partition('/')[2]}",
-                    "price": {"input": price, "output": price},
-                    **({"features": {"tools": "no"}} if model_id == WEAK else {}),
-                }
-            ],
-        }
-        for model_id, price in prices.items()
-    ]
-    pool = [
-        {"model": WEAK, "quality": 0.6},
-        {"model": "middle", "quality": 0.7},
-        {"model": STRONG, "quality": 0.8},
-    ]
-    return {
-        "providers": {"up": provider},
-        "models": models,
-        "routing": {
-            "auto": {"models": pool, **auto},
-            "retry_budget": {"percent": 20, "min": 3},
-        },
-    }
-
-
-def asking(text: Any) -> list[dict[str, Any]]:
-    """The messages of a request."""
-    return [{"role": "user", "content": text}]
-
-
-@dataclass(frozen=True)
-class Choosing:
-    """A gateway that chooses, and the provider that it asks."""
-
-    server: RunningServer
-    upstream: MockProvider
-
-    def post(self, path: str, text: Any, **fields: Any) -> Any:
-        """What is answered to a question, told how it was routed."""
-        body = json.dumps({"model": "auto", "messages": asking(text), **fields}).encode()
-        headers = {"Content-Type": "application/json", "X-Seekroute-Explain": "1"}
-        return self.server.request("POST", path, body, headers)
-
-    def told(self, text: Any, **fields: Any) -> Any:
-        """How a question was routed."""
-        return self.post("/v1/chat/completions", text, **fields).json()["seekroute"]
-
-    def model(self, text: Any = EASY, **fields: Any) -> str:
-        """The model that answers, which is the one that the provider was asked for."""
-        answer = self.post("/v1/chat/completions", text, **fields)
-        assert answer.status == 200, answer.body
-        model: str = answer.json()["model"]
-        sent = self.upstream.requests[-1].json
-        assert sent["model"] == f"up-{model.partition('/')[2]}"
-        assert not {"plugins", "route", "models"} & set(sent)
-        return model
-
-
-@contextlib.contextmanager
-def choosing(folder: Path, upstream: MockProvider, **settings: Any) -> Iterator[Choosing]:
-    """Runs such a gateway."""
-    with running_server(folder, **settings) as server:
-        yield Choosing(server, upstream)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +80,7 @@ def test_patterns_narrow_the_choice(gateway: Choosing) -> None:
     assert with_plugin(allowed_models=["other/*"]) == STRONG
     assert with_plugin(allowed_models=["acme/*"], excluded_models=["*/weak"]) == MIDDLE
     assert with_plugin(allowed_models=["other/*"], enabled=False) == WEAK
+    assert with_plugin(allowed_models=["mid*"]) == MIDDLE  # an alias
     nothing = [{"id": "auto-router", "allowed_models": ["nobody/*"]}]
     refused = gateway.post("/v1/chat/completions", EASY, plugins=nothing)
     assert (refused.status, refused.json()["error"]["param"]) == (404, "plugins")
@@ -271,11 +192,12 @@ def test_a_reload_says_what_it_changes(upstream: MockProvider) -> None:
     assert changes(plan(), plan()) == []
     assert changes(plan(), plan(strategy="cost", models=["weak"])) == [
         ("auto.strategy", "balanced", "cost"),
+        ("auto.cost_slack", "0.05", "0.2"),  # no quality is said any more
         ("auto.models", f"{WEAK}, {MIDDLE}, {STRONG}", WEAK),
     ]
-    assert changes(plan(models=["weak"]), plan(models=[{"model": "weak", "quality": 0.1}])) == [
-        ("auto.models", None, None)
-    ]
+    said = [plan(models=[{"model": "weak", "quality": quality}]) for quality in (0.2, 0.1)]
+    assert changes(*said) == [("auto.models", None, None)]
+    assert changes(plan(), plan(stay=0.1)) == [("auto.stay", "0.0", "0.1")]
     assert changes(plan(models=[]), plan(models=["weak"], cost_slack=0.1))[-1] == (
         "auto.models",
         "none",
@@ -396,6 +318,9 @@ def test_weights_of_no_use_are_refused(
     damaged.write_bytes(weights.read_bytes()[:-1])
     assert "train" in problem(damaged)
     assert "trained_as" in problem(weights, models=[{"model": WEAK}])
+    unknown = problem(weights, models=[{"model": WEAK, "trained_as": "cool"}, MIDDLE])
+    assert "'cool'" in unknown
+    assert "cook, stars" in unknown
     monkeypatch.setattr("seekroute.config.auto_pool._MOST_WEIGHTS", 1000)
     with pytest.raises(ConfigError, match="it is another file"):
         problem(weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import subprocess
@@ -108,6 +109,46 @@ def test_a_decision_is_refused_in_words(router: seekroute.Router) -> None:
     for costs in (None, {"weak": 1}, {"weak": 1, "strong": -1}, {"weak": 1, "strong": "much"}):
         with pytest.raises(SeekrouteError, match="is not known: give costs="):
             router.decide("a", costs=costs)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        (None, "give a text, or messages"),
+        (7, "give a text, or messages"),
+        (b"Hi", "give a text, or messages"),
+        ({"role": "user", "content": "Hi"}, "give a text, or messages"),
+        (["Hi"], "give a text, or messages"),
+        ([], "no message of a user"),
+        ([{"role": "user", "content": b"Hi"}], "is no JSON"),
+        ([{"role": "user", "content": {1, 2}}], "is no JSON"),
+    ],
+)
+def test_an_odd_prompt_is_refused_in_words(
+    router: seekroute.Router, prompt: Any, says: str
+) -> None:
+    for ask in (router.explain, lambda odd: router.decide(odd, costs={"weak": 0, "strong": 1})):
+        with pytest.raises(seekroute.SeekrouteError, match=says):
+            ask(prompt)
+
+
+@pytest.mark.parametrize(
+    "costs", [[1, 2], "1", {"weak": None}, {"weak": "NaN"}, {"weak": "x"}, {"weak": [1]}, 3]
+)
+def test_odd_costs_are_refused_in_words(router: seekroute.Router, costs: Any) -> None:
+    with pytest.raises(seekroute.SeekrouteError, match="weak"):
+        router.decide("Hi", costs=costs)
+    with pytest.raises(seekroute.SeekrouteError, match="strategy: give one of"):
+        router.decide("Hi", strategy=["cost"], costs={"weak": 0, "strong": 1})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "content", [5, None, True, [], [{"type": "image_url"}], [7], {"text": "Hi"}]
+)
+def test_odd_contents_are_explained_or_refused(router: seekroute.Router, content: Any) -> None:
+    prompt = [{"role": "user", "content": "Hi"}, {"role": "user", "content": content}]
+    with contextlib.suppress(seekroute.SeekrouteError):
+        assert router.explain(prompt).models
 
 
 def test_weights_are_saved_and_loaded(router: seekroute.Router, tmp_path: Path) -> None:

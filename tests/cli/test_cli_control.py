@@ -67,6 +67,13 @@ def test_a_key_from_making_to_revoking(run_json: Run) -> None:
     shown = run_json("keys", "show", made["id"])
     assert {**shown, "key": made["key"]} == made
     assert run_json("keys", "list") == [{**shown, "used": None}]
+    run_json("keys", "limits", "set", made["id"], "--model", "x-ai/grok-4.3", "--concurrent", "2")
+    limited = run_json("keys", "show", made["id"])
+    assert limited == {**shown, "model_rate_limits": {"x-ai/grok-4.3": {"concurrent": 2}}}
+    run_json(
+        "keys", "limits", "set", made["id"], "--model", "x-ai/grok-4.3", "--concurrent", "none"
+    )
+    assert run_json("keys", "show", made["id"]) == shown
     assert run_json("keys", "disable", made["id"])["status"] == "disabled"
     assert run_json("keys", "enable", made["id"])["status"] == "active"
 

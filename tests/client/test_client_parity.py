@@ -365,6 +365,10 @@ def receipt(driver: Driver, client: Any) -> Any:
     return driver.of(client.receipt("gen-1"))
 
 
+def feedback(driver: Driver, client: Any) -> Any:
+    return driver.of(client.feedback("gen-1", 1))
+
+
 def closed(driver: Driver, client: Any) -> Any:
     for name in ["close", "aclose"] if driver.is_async else ["close"]:
         driver.of(getattr(client, name)())  # closing again does nothing
@@ -385,7 +389,13 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     done = Walk({}, {})
     folder = tmp_path_factory.mktemp("parity")
     with MockProvider() as mock, all_modes(folder, mock) as drivers:
-        others = {**STEPS, "key": ([], key), "receipt": ([], receipt), "close": ([], closed)}
+        others = {
+            **STEPS,
+            "key": ([], key),
+            "receipt": ([], receipt),
+            "feedback": ([], feedback),
+            "close": ([], closed),
+        }
         for mode, driver in drivers.items():
             done.methods[mode] = public(driver.client)
             for name, (replies, step) in others.items():
@@ -441,17 +451,18 @@ def test_what_the_queries_found(walk: Walk) -> None:
     assert slugs == ["openai", "byteplus"]
 
 
-def test_keys_and_receipts_are_the_only_differences(walk: Walk) -> None:
+def test_keys_receipts_and_ratings_are_the_only_differences(walk: Walk) -> None:
     for mode, found in walk.found["key"].items():
         if mode.startswith("remote"):
             assert found["data"]["data"], mode
         else:
             assert found["error"] is seekroute.NotSupportedError, mode
             assert "base_url" in found["hint"]
-    for mode, found in walk.found["receipt"].items():
-        remote = mode.startswith("remote")
-        expected = seekroute.NotFoundError if remote else seekroute.NotSupportedError
-        assert found["error"] is expected, mode
+    for step in ("receipt", "feedback"):
+        for mode, found in walk.found[step].items():
+            remote = mode.startswith("remote")
+            expected = seekroute.NotFoundError if remote else seekroute.NotSupportedError
+            assert found["error"] is expected, mode
 
 
 def test_without_a_ledger_it_says_so(walk: Walk) -> None:

@@ -147,6 +147,9 @@ def test_a_replay_is_right_where_one_model_was_rarely_drawn(book: RatingBook) ->
     assert quality.score == pytest.approx(0.5, abs=0.1)
     assert abs(quality.score - 0.5) <= 2 * quality.within
     assert not math.isnan(quality.within)
-    empty = {**SETTINGS, "models": [{"id": "a/new", "quality": 0.5, "names": ["a/new"]}]}
+    empty = {
+        **SETTINGS,
+        "models": [{"id": "a/new", "quality": 0.5, "names": ["a/new"], "aliases": []}],
+    }
     with pytest.raises(LearningError, match="no rated request"):
         replay(book, empty, ["cost"])

@@ -68,7 +68,7 @@ def test_picks_as_the_core_does(seed: int) -> None:
     weight = draw.choice([0.0, 0.1, 0.5, 3.0])
     settings: dict[str, Any] = {
         **SETTINGS,
-        "models": [{"id": name, "quality": 0.5, "names": [name]} for name in names],
+        "models": [{"id": name, "quality": 0.5, "names": [name], "aliases": []} for name in names],
         "cost_weight": weight,
     }
     router = Looks().router(settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,34 @@ def test_a_damaged_file_is_left_alone_with_one_warning(
             assert states(server)[dead] == "ok"
         (told,) = [record for record in caplog.records if ROUTING_STATE in record.getMessage()]
         assert why in told.getMessage()
+
+
+def test_a_pipe_or_a_link_beside_the_file_holds_nothing_up(tmp_path: Path) -> None:
+    class Core:
+        def export_state(self) -> bytes:
+            return b"kept"
+
+    class Asked:
+        core = Core()
+
+    beside = tmp_path / f"{ROUTING_STATE}.new"
+    own = tmp_path / "own"
+    own.write_bytes(b"of somebody else")
+    state = RoutingState(tmp_path)
+    for put in (lambda: os.mkfifo(beside), lambda: beside.symlink_to(own)):
+        put()
+        with pytest.raises(OSError, match=ROUTING_STATE):
+            state.save(Asked())  # type: ignore[arg-type]
+        state.save(Asked())  # type: ignore[arg-type]
+        assert state.path.read_bytes() == b"kept"
+    os.mkfifo(beside)
+    reader = os.open(beside, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(OSError, match="no file"):
+            state.save(Asked())  # type: ignore[arg-type]
+    finally:
+        os.close(reader)
+    assert own.read_bytes() == b"of somebody else"
 
 
 def test_the_file_is_written_when_something_is_new(tmp_path: Path) -> None:

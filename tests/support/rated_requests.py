@@ -10,12 +10,13 @@ from seekroute.learning import Choice, Looks, Rating, RatingBook
 WEAK, STRONG = "a/weak", "a/strong"
 SETTINGS: dict[str, Any] = {
     "models": [
-        {"id": WEAK, "quality": 0.6, "names": [WEAK]},
-        {"id": STRONG, "quality": 0.8, "names": [STRONG]},
+        {"id": WEAK, "quality": 0.6, "names": [WEAK], "aliases": []},
+        {"id": STRONG, "quality": 0.8, "names": [STRONG], "aliases": []},
     ],
     "strategy": "balanced",
     "cost_weight": 0.2,
     "cost_slack": 0.05,
+    "stay": 0.0,
     "explore": 0.0,
     "learn": True,
     "weights": None,

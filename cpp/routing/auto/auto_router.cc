@@ -67,6 +67,76 @@ Measure MeasureOf(const std::vector<AutoVerdict>& verdicts, bool any_in_service,
   return measure;
 }
 
+// What all strategies but speed choose by, of those in service.
+class Picker {
+ public:
+  Picker(const std::vector<AutoVerdict>& verdicts, const Measure& measure, const AutoRules& rules,
+         bool any_in_service)
+      : verdicts_(verdicts), measure_(measure), rules_(rules), any_in_service_(any_in_service) {}
+
+  bool Counts(const AutoVerdict& each) const { return !any_in_service_ || !each.offer.last_resort; }
+
+  // In a balance: the quality, less what the cost weighs.
+  double BalanceOf(const AutoVerdict& each) const {
+    const auto cost = static_cast<double>(each.offer.cost_pico);
+    // Where the best costs nothing, whatever costs something is no match for it.
+    const bool is_beyond = cost > kMostPart * measure_.reference;
+    const double part = is_beyond ? kMostPart : cost == 0 ? 0 : cost / measure_.reference;
+    return static_cast<double>(each.quality) - rules_.cost_weight * part;
+  }
+
+  // Each no dearer than the one before: what is hardly better is not worth more to a balance than
+  // to a choice by quality, nor is more spent to save.
+  const AutoVerdict* Pick(AutoStrategy strategy) const {
+    const AutoVerdict* chosen = CheapestWithin(AutoRouter::kSameQuality);
+    if (strategy == AutoStrategy::kQuality) return chosen;
+    TakeCheaper(MostBalanced(), &chosen);
+    if (strategy == AutoStrategy::kBalanced) return chosen;
+    TakeCheaper(CheapestWithin(SlackOf(AutoStrategy::kCost, rules_)), &chosen);
+    return chosen;
+  }
+
+ private:
+  // Of equals the cheaper, then the better, then the first of the pool.
+  static auto CheapestKey(const AutoVerdict& each) {
+    return std::tuple(each.offer.cost_pico, -each.quality, each.offer.model);
+  }
+  // The later choice holds, unless it is dearer.
+  static void TakeCheaper(const AutoVerdict* later, const AutoVerdict** chosen) {
+    if (later->offer.cost_pico <= (*chosen)->offer.cost_pico) *chosen = later;
+  }
+  const AutoVerdict* CheapestWithin(double slack) const {
+    const AutoVerdict* found = nullptr;
+    for (const AutoVerdict& each : verdicts_) {
+      const auto quality = static_cast<double>(each.quality);
+      if (!Counts(each) || !IsGoodEnough(quality, measure_.best, slack)) continue;
+      if (found == nullptr || CheapestKey(each) < CheapestKey(*found)) found = &each;
+    }
+    return found;
+  }
+  const AutoVerdict* MostBalanced() const {
+    const auto key = [this](const AutoVerdict& each) {
+      return std::tuple_cat(std::tuple(-BalanceOf(each)), CheapestKey(each));
+    };
+    const AutoVerdict* found = nullptr;
+    for (const AutoVerdict& each : verdicts_) {
+      if (Counts(each) && (found == nullptr || key(each) < key(*found))) found = &each;
+    }
+    return found;
+  }
+
+  const std::vector<AutoVerdict>& verdicts_;
+  const Measure& measure_;
+  const AutoRules& rules_;
+  const bool any_in_service_;
+};
+
+void MoveToFront(const AutoOffer& offer, std::vector<AutoVerdict>* verdicts) {
+  const auto is_it = [&offer](const AutoVerdict& each) { return each.offer.model == offer.model; };
+  const auto found = std::ranges::find_if(*verdicts, is_it);
+  std::rotate(verdicts->begin(), found, found + 1);
+}
+
 AutoReason ReasonOfFirst(AutoStrategy strategy) {
   switch (strategy) {
     case AutoStrategy::kQuality:
@@ -97,6 +167,7 @@ Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rul
   if (!(rules.cost_slack >= 0 && rules.cost_slack <= 1)) {
     return invalid("cost_slack: expected 0 to 1");
   }
+  if (!(rules.stay >= 0 && rules.stay <= 1)) return invalid("stay: expected 0 to 1");
   if (!(rules.explore >= 0 && rules.explore <= kMostExplored)) {
     return invalid("explore: expected 0 to 0.2");
   }
@@ -163,8 +234,9 @@ AutoJudgement AutoRouter::Judged(float difficulty, const PromptScores& scores) c
 }
 
 std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
-                                          std::span<const AutoOffer> offers,
-                                          AutoStrategy strategy) const {
+                                          std::span<const AutoOffer> offers, AutoStrategy strategy,
+                                          std::optional<uint32_t> last) const {
+  if (offers.empty()) return {};
   std::vector<AutoVerdict> verdicts;
   verdicts.reserve(offers.size());
   bool any_in_service = false;
@@ -174,15 +246,13 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
   }
   const double slack = SlackOf(strategy, rules_);
   const Measure measure = MeasureOf(verdicts, any_in_service, slack);
+  const Picker picker(verdicts, measure, rules_, any_in_service);
   for (AutoVerdict& each : verdicts) {
-    each.score = static_cast<double>(each.quality);
-    if (strategy != AutoStrategy::kBalanced) continue;
-    const auto cost = static_cast<double>(each.offer.cost_pico);
-    // Where the best costs nothing, whatever costs something is no match for it.
-    const bool is_beyond = cost > kMostPart * measure.reference;
-    const double part = is_beyond ? kMostPart : cost == 0 ? 0 : cost / measure.reference;
-    each.score -= rules_.cost_weight * part;
+    const bool balanced = strategy == AutoStrategy::kBalanced;
+    each.score = balanced ? picker.BalanceOf(each) : static_cast<double>(each.quality);
   }
+  std::optional<AutoOffer> chosen;
+  if (strategy != AutoStrategy::kLatency) chosen = picker.Pick(strategy)->offer;
   const auto good = [&](const AutoVerdict& each) {
     return strategy != AutoStrategy::kBalanced &&
            IsGoodEnough(static_cast<double>(each.quality), measure.best, slack);
@@ -197,10 +267,14 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
                       each.offer.model);
   };
   std::ranges::sort(verdicts, {}, key);
+  if (chosen) MoveToFront(*chosen, &verdicts);
+  const bool stayed = last && Stay(*last, any_in_service, &verdicts);
   for (AutoVerdict& each : verdicts) {
     const AutoVerdict& first = verdicts.front();
     if (&each == &first) {
-      each.reason = verdicts.size() == 1 ? AutoReason::kOnly : ReasonOfFirst(strategy);
+      each.reason = verdicts.size() == 1 ? AutoReason::kOnly
+                    : stayed             ? AutoReason::kStayed
+                                         : ReasonOfFirst(strategy);
     } else if (each.offer.last_resort) {
       each.reason = AutoReason::kLastResort;
     } else if (good(each)) {
@@ -210,6 +284,22 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
     }
   }
   return verdicts;
+}
+
+// Whether what answered last comes first for it alone.
+bool AutoRouter::Stay(uint32_t last, bool any_in_service,
+                      std::vector<AutoVerdict>* verdicts) const {
+  const auto is_last = [last](const AutoVerdict& each) { return each.offer.model == last; };
+  const auto found = std::ranges::find_if(*verdicts, is_last);
+  if (rules_.stay <= 0 || found == verdicts->end() || found == verdicts->begin()) return false;
+  if (any_in_service && found->offer.last_resort) return false;
+  double best = found->score;
+  for (const AutoVerdict& each : *verdicts) {
+    if (!any_in_service || !each.offer.last_resort) best = std::max(best, each.score);
+  }
+  if (best > found->score + rules_.stay) return false;
+  std::rotate(verdicts->begin(), found, found + 1);
+  return true;
 }
 
 void AutoRouter::Explore(double drawn, std::vector<AutoVerdict>* ranked) const {

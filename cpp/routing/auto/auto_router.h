@@ -24,6 +24,9 @@ struct AutoRules {
   double cost_weight = 0.2;
   // By so much less than the best a model may serve and still be chosen for its cost or its speed.
   double cost_slack = 0.05;
+  // What has answered a conversation stays unless the score of another is better by more; 0: each
+  // prompt is judged anew.
+  double stay = 0.1;
   // The share of requests whose first model is drawn among those that are nearly as good as the
   // choice and not much dearer, so that others than the favourite are rated too.
   double explore = 0;
@@ -38,6 +41,7 @@ struct PooledModel {
   // By how much the logarithm of its odds is raised: how it has done of late, against what was
   // expected of it.
   double shift = 0;
+  std::vector<std::string> aliases = {};  // other names that lead to it
 };
 
 // Immutable and thread-safe.
@@ -69,9 +73,12 @@ class AutoRouter {
 
   // The offers, the chosen one first and those to fall back on behind it. Whoever is a last resort
   // comes after all others. Requires of `judged` that it is this router's, of each offer another
-  // model. Of equals the cheaper comes first, then the one that stands first in the pool.
+  // model. Of equals the cheaper comes first, then the one that stands first in the pool. Of the
+  // same offers a choice by cost is never dearer than the balanced one, nor that than one by
+  // quality. `last`: what has answered the conversation; it may stay by AutoRules::stay.
   std::vector<AutoVerdict> Rank(const AutoJudgement& judged, std::span<const AutoOffer> offers,
-                                AutoStrategy strategy) const;
+                                AutoStrategy strategy,
+                                std::optional<uint32_t> last = std::nullopt) const;
 
   // Draws who comes first of what Rank() gave, by a number from 0 to 1, and fills the chances.
   void Explore(double drawn, std::vector<AutoVerdict>* ranked) const;
@@ -88,6 +95,7 @@ class AutoRouter {
              std::shared_ptr<const AutoScorer> scorer)
       : pool_(std::move(pool)), rules_(rules), scorer_(std::move(scorer)) {}
 
+  bool Stay(uint32_t last, bool any_in_service, std::vector<AutoVerdict>* verdicts) const;
   AutoJudgement Judged(float difficulty, const PromptScores& scores) const;
 
   std::vector<PooledModel> pool_;

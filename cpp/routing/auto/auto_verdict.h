@@ -32,6 +32,7 @@ enum class AutoReason : uint8_t {
   kDearer,      // than the chosen one, and not worth it
   kSlower,      // than the chosen one
   kWorse,       // than the chosen one, or by too much than the best
+  kStayed,      // it has answered the conversation, and none is much better
   kLastResort,  // it is out of service
 };
 
@@ -56,6 +57,8 @@ constexpr std::string_view NameOf(AutoReason reason) {
       return "slower";
     case AutoReason::kWorse:
       return "worse";
+    case AutoReason::kStayed:
+      return "stayed";
     case AutoReason::kLastResort:
       break;
   }

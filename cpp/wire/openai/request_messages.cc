@@ -125,6 +125,7 @@ bool RequestSink::EndMessage(const JsonPlace& place) {
     has_prompt_text_ = has_text_;
     has_odd_prompt_text_ = has_odd_text_;
   }
+  if (role_ == Role::kAssistant) ask_.affinity.answered = true;
   if (content_) {
     ByteRange& first = role_ == Role::kSystem ? ask_.affinity.system : ask_.affinity.first_turn;
     if (first.end == 0) first = *content_;

@@ -343,7 +343,7 @@ ROUTES: Final = (
             errors=(*_POSTED,),
         ),
         label="feedback",
-        who=Who.CALLER,
+        who=Who.KEY,
     ),
     posted(
         "/generation/feedback",
@@ -364,7 +364,7 @@ ROUTES: Final = (
             errors=(*_POSTED,),
         ),
         label="feedback",
-        who=Who.CALLER,
+        who=Who.KEY,
     ),
     _live("/livez", "livez", "livez"),
     _live("/health/liveliness", "health_liveliness", "healthLiveliness"),

@@ -289,7 +289,7 @@ class Router(Shown):
                 model whose cost is not known.
         """
         scorer = self._ready()
-        if strategy not in STRATEGIES:
+        if not isinstance(strategy, str) or strategy not in STRATEGIES:
             raise SeekrouteError(f"strategy: give one of {', '.join(STRATEGIES)}, not {strategy!r}")
         usd = {name: _cost_of(name, costs) for name in scorer.models}
         pico = [int(amount * _PICO) for amount in usd.values()]
@@ -349,30 +349,43 @@ def excerpt_of(prompt: str | Sequence[Mapping[str, Any]]) -> bytes:
     more than 4 KiB the first and the last 2 KiB.
 
     Raises:
-        SeekrouteError: There is no message of a user.
+        SeekrouteError: There is no message of a user, or it is neither a text nor messages.
 
     >>> excerpt_of([{"role": "user", "content": "Hello!"}])
     b'Hello!'
     """
+    content: Any = prompt
     if not isinstance(prompt, str):
+        if not _are_messages(prompt):
+            raise SeekrouteError(
+                "prompt: give a text, or messages as a request has them, such as "
+                '[{"role": "user", "content": "Hello!"}]'
+            )
         content = next((each.get("content") for each in reversed(prompt) if _is_users(each)), None)
         if content is None:
             raise SeekrouteError("there is no message of a user: give one, or a text")
-        prompt = content
-    return excerpt(json.dumps(prompt).encode())
+    try:
+        return excerpt(json.dumps(content).encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SeekrouteError(
+            "prompt: the content of the last message of a user is no JSON: give a text, or a list "
+            'of parts such as {"type": "text", "text": "Hello!"}'
+        ) from error
 
 
 def _cost_of(model: str, costs: Mapping[str, Decimal | str | int | float] | None) -> Decimal:
     """In USD, not above a million."""
     if costs is None:
         found = _catalog_cost(model)
+    elif not isinstance(costs, Mapping):
+        raise SeekrouteError(f"costs: give the USD of each model, such as {{{model!r}: 0.001}}")
     else:
         said = costs.get(model)
         try:
             found = None if said is None else Decimal(str(said))
         except InvalidOperation:
             found = None
-    if found is None or not 0 <= found <= _MOST_USD:
+    if found is None or not found.is_finite() or not 0 <= found <= _MOST_USD:
         raise SeekrouteError(
             f"what a request costs with {model} is not known: give costs={{{model!r}: USD, ...}}"
         )
@@ -395,6 +408,14 @@ def _catalog_cost(model: str) -> Decimal | None:
     ]
     row = {"output": known.kind, "max_output": known.max_output or 0, "candidates": candidates}
     return min(short_request_costs(row), default=None)
+
+
+def _are_messages(prompt: Any) -> bool:
+    return (
+        isinstance(prompt, Sequence)
+        and not isinstance(prompt, bytes | bytearray | memoryview)
+        and all(isinstance(each, Mapping) for each in prompt)
+    )
 
 
 def _is_users(message: Mapping[str, Any]) -> bool:

@@ -332,7 +332,12 @@ def _show(control: ControlPlane, row: ApiKey, *, as_json: bool) -> None:
     fields = dict(_fields(row, control.orgs.get(row.org_id).name))
     said = control.limits.get("key", row.id)
     fields["rate_limits"] = said if as_json else shown_limits(said) or None
+    of_models = control.limits.for_models(row.id)
+    if as_json and of_models:
+        fields["model_rate_limits"] = of_models
     if not as_json:
+        for model, own in of_models.items():
+            fields[f"rate_limits of {model}"] = shown_limits(own)
         del fields["limit_nano"]
     print_row(fields, as_json=as_json)
     _warn_of_refusal(control, row)

@@ -14,13 +14,17 @@ from seekroute.config.settings import Settings
 from seekroute.errors import ConfigError, Problem
 from seekroute.money import nano
 
-__all__ = ["auto_pool"]
+__all__ = ["auto_pool", "unused_auto"]
 
 # The quality of the cheapest and of the dearest model of which none is declared, and where there is
 # nothing to tell them apart.
 _CHEAPEST: Final = 0.6
 _DEAREST: Final = 0.8
 _ONLY: Final = 0.7
+# How much less than the best is good enough for the cheapest: where qualities were told or learned,
+# and where they are guessed, as far as the dearest is above the cheapest.
+_SLACK: Final = 0.05
+_SLACK_OF_GUESSES: Final = round(_DEAREST - _CHEAPEST, 9)
 _MOST_WEIGHTS: Final = 256 << 20  # bytes: more than the core takes of 32 models
 
 
@@ -45,24 +49,31 @@ def auto_pool(
     for each in own.models:
         found = catalog.resolve(each.model)
         model_id = found.id if found else each.model  # the settings are checked: there is one
-        names = [name for name, meant in catalog.names.items() if meant == model_id]
+        names = sorted(name for name, meant in catalog.names.items() if meant == model_id)
         pool.append(
             {
                 "id": model_id,
                 "quality": each.quality,
                 "names": [each.trained_as] if each.trained_as else sorted({*names, model_id}),
+                "trained_as": each.trained_as,
+                "aliases": names,
             }
         )
+    told = any(row["quality"] is not None for row in pool)
     ranked = _by_price([rows[row["id"]] for row in pool if row["quality"] is None])
     for row in pool:
         if row["quality"] is None:
             row["quality"] = ranked[row["id"]]
     weights = _weights(settings)
+    slack = own.cost_slack
+    if slack is None:
+        slack = _SLACK if told or weights else _SLACK_OF_GUESSES
     return {
         "models": pool,
         "strategy": own.strategy,
         "cost_weight": own.cost_weight,
-        "cost_slack": own.cost_slack,
+        "cost_slack": slack,
+        "stay": own.stay,
         "shadow": {
             "share": own.shadow.share,
             "nano_per_day": nano(own.shadow.usd_per_day),
@@ -72,6 +83,23 @@ def auto_pool(
         "weights": weights,
         "vectors": _vectors() if weights else None,
     }
+
+
+def unused_auto(settings: Settings) -> list[Problem]:
+    """A warning about what is said of a choice without anything to choose from."""
+    own = settings.routing.auto
+    said = sorted(own.model_fields_set - {"models"})
+    if own.models or not said:
+        return []
+    at = f"routing.auto.{said[0]}"
+    return [
+        Problem(
+            at,
+            "it has no effect: routing.auto.models is empty, so `auto` means default_model",
+            "list the models to choose from, or leave it out",
+            settings.origin_detail(at),
+        )
+    ]
 
 
 def _by_price(models: Sequence[Mapping[str, Any]]) -> dict[str, float]:

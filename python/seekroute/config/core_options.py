@@ -72,7 +72,5 @@ QUEUE_OPTIONS: Final[Mapping[str, str]] = {
 
 def _routing_options(settings: Settings) -> dict[str, Any]:
     found = {name: attrgetter(path)(settings) for name, path in ROUTING_OPTIONS.items()}
-    # Which key is asked follows from how they have been doing.
-    found["leave_out_failing"] |= any(len(own.keys) > 1 for own in settings.providers.values())
     seconds = {name for name, path in ROUTING_OPTIONS.items() if path.endswith("_seconds")}
     return {name: value * 1000 if name in seconds else value for name, value in found.items()}

@@ -96,6 +96,7 @@ def _check_routes(data: Mapping[str, Any], names: set[str], add: Callable[..., N
             check(f"{at}.candidates.{number}.model", _dict(member).get("model"))
     for at, pooled in _pooled(data):
         check(at, pooled)
+    check("routing.auto.shadow.grader.judge", _judge(data))
     lists = _dict(_dict(data.get("routing")).get("fallbacks"))
     for kind, by_model in lists.items():
         for name, others in _dict(by_model).items():
@@ -111,6 +112,12 @@ def _pooled(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for number, row in enumerate(rows):
         at = f"routing.auto.models.{number}"
         yield (f"{at}.model", row.get("model")) if isinstance(row, dict) else (at, row)
+
+
+def _judge(data: Mapping[str, Any]) -> object:
+    """The model that grades shadow pairs."""
+    auto = _dict(_dict(data.get("routing")).get("auto"))
+    return _dict(_dict(auto.get("shadow")).get("grader")).get("judge")
 
 
 def _check_pool(data: Mapping[str, Any], below: Catalog, add: Callable[..., None]) -> None:

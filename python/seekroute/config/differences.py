@@ -65,7 +65,7 @@ def _changes(before: Plan, after: Plan) -> Iterator[Change]:
 def _auto(old: _Row | None, new: _Row | None) -> Iterator[Change]:
     """What `auto` chooses from, and how; of files, that they are others."""
     was, now = old or {}, new or {}
-    for name in ("strategy", "cost_weight", "cost_slack", "learn", "explore"):
+    for name in ("strategy", "cost_weight", "cost_slack", "stay", "learn", "explore"):
         if was.get(name) != now.get(name):
             yield _changed("routing", f"auto.{name}", "", was.get(name), now.get(name))
     shadows = [row.get("shadow", {}) for row in (was, now)]

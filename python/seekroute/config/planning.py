@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seekroute.api.models import ModelList
+from seekroute.config.auto_pool import unused_auto
 from seekroute.config.catalog_rows import model_rows
 from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
 from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
+from seekroute.errors import ConfigError, Problem
 from seekroute.money import nano
-from seekroute.plan import MOCK_URL, LearningPlan, Plan, Profile, ServerPart
+from seekroute.plan import MOCK_URL, GraderPlan, LearningPlan, Plan, Profile, ServerPart
 from seekroute.rate_limits import LimitPlan
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from seekroute.config.catalog import Catalog
     from seekroute.config.profile import ProfileFile
+    from seekroute.config.routing_schema import GraderSettings
     from seekroute.config.settings import Settings
 
 _PICO = 1000  # in a nano-USD
@@ -96,12 +99,14 @@ def prepare(
         limits=limit_plan(settings, profiles, catalog),
         source=settings.source,
         told_profile=_told_profile(settings),
-        learning=_learning(settings),
-        warnings=tuple(map(str, price_jumps(settings, catalog, snapshot))),
+        learning=_learning(settings, environ),
+        warnings=tuple(
+            map(str, [*price_jumps(settings, catalog, snapshot), *unused_auto(settings)])
+        ),
     )
 
 
-def _learning(settings: Settings) -> LearningPlan | None:
+def _learning(settings: Settings, environ: Mapping[str, str]) -> LearningPlan | None:
     auto = settings.routing.auto
     if not auto.models or not auto.learning.enabled:
         return None
@@ -114,7 +119,27 @@ def _learning(settings: Settings) -> LearningPlan | None:
             nano(spending.usd_per_request) * _PICO if spending.usd_per_request else None
         ),
         dearest_share=spending.dearest_share,
+        grader=_grader(auto.shadow.grader, environ),
     )
+
+
+def _grader(settings: GraderSettings, environ: Mapping[str, str]) -> GraderPlan | None:
+    """Who grades.
+
+    Raises:
+        ConfigError: a variable with a key is not set.
+    """
+    if settings.judge:
+        return GraderPlan(judge=settings.judge)
+    if not settings.webhook:
+        return None
+    name = settings.webhook_key_env
+    if name and not environ.get(name):
+        at = "routing.auto.shadow.grader.webhook_key_env"
+        raise ConfigError(
+            [Problem(at, f"the variable {name} is not set", "set it, or name another")]
+        )
+    return GraderPlan(webhook=settings.webhook, key=environ.get(name, "") if name else "")
 
 
 def limit_plan(settings: Settings, profiles: Sequence[ProfileFile], catalog: Catalog) -> LimitPlan:

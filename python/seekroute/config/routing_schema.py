@@ -16,6 +16,12 @@ ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 ModelNames = Annotated[tuple[ModelName, ...], Field(min_length=1, max_length=MOST_MODELS)]
 
 
+def _web(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError(f"expected a URL with http:// or https://, found {value}")
+    return value
+
+
 def _amount(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:.9f}"
@@ -111,6 +117,23 @@ def _pooled(value: Any) -> Any:
     return {"model": value} if isinstance(value, str) else value
 
 
+class GraderSettings(Strict):
+    """Who grades shadow pairs; one of the two. Needs `routing.auto.learning`."""
+
+    webhook: Annotated[str, AfterValidator(_web)] = ""
+    """URL of a program of yours that is sent both answers and says how good each is."""
+    webhook_key_env: str = ""
+    """Variable with a key that the program is sent as a bearer key; none: none is sent."""
+    judge: str = ""
+    """Model that is asked to grade both answers, in either order, within `usd_per_day`."""
+
+    @model_validator(mode="after")
+    def _one(self) -> GraderSettings:
+        if self.webhook and self.judge:
+            raise ValueError("give webhook or judge, not both")
+        return self
+
+
 class ShadowSettings(Strict):
     """Shadow pairs: requests for `auto` that are sent to a second model, too, so that both answers
     can be graded. The operator pays for the second."""
@@ -118,7 +141,10 @@ class ShadowSettings(Strict):
     share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     """Of requests for `auto` over HTTP; 0: none."""
     usd_per_day: Annotated[str, BeforeValidator(_amount), Field(min_length=1)] = "1"
-    """The most that second requests may cost on a UTC day. None is sent that might exceed it."""
+    """The most that second requests, and those of a judge, may cost on a UTC day. None is sent that
+    might exceed it."""
+    grader: GraderSettings = GraderSettings()
+    """Who grades the two answers."""
 
 
 class LearningSettings(Strict):
@@ -175,8 +201,13 @@ class AutoSettings(Strict):
     cost_weight: Annotated[float, Field(ge=0, le=100)] = 0.2
     """What it is worth to `balanced` to spend nothing instead of what the best model costs, in
     quality; 0: nothing."""
-    cost_slack: Annotated[float, Field(ge=0.01, le=1)] = 0.05
-    """How much less quality than the best `cost` and `latency` take."""
+    cost_slack: Annotated[float, Field(ge=0.01, le=1)] | None = None
+    """How much less quality than the best `cost` and `latency` take. Default: 0.05, and 0.2 where
+    no `quality` is said and there are no weights: as far as those are apart that are guessed from
+    the prices."""
+    stay: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The model that has answered a conversation stays, unless the score of another one is better
+    by more; 0: each prompt is judged anew."""
     shadow: ShadowSettings = ShadowSettings()
     """Which requests are sent to a second model, too."""
     learning: LearningSettings = LearningSettings()
@@ -189,6 +220,8 @@ class AutoSettings(Strict):
         spends = self.spending.usd_per_request or self.spending.dearest_share is not None
         if spends and not self.learning.enabled:
             raise ValueError("spending needs learning.enabled: it is held by what was chosen")
+        if (self.shadow.grader.webhook or self.shadow.grader.judge) and not self.learning.enabled:
+            raise ValueError("shadow.grader needs learning.enabled: grades are kept as ratings")
         return self
 
 
@@ -219,7 +252,7 @@ class RoutingSettings(Strict):
     retry_budget: RetryBudgetSettings = RetryBudgetSettings()
     """How much may be asked again at once."""
     leave_out_failing: bool = True
-    """Leave endpoints and keys out while they fail. Always on where a provider has several keys."""
+    """Leave endpoints and keys out while they fail."""
     ejection: EjectionSettings = EjectionSettings()
     """When an endpoint is left out."""
     slow_start_seconds: Annotated[int, Field(ge=0, le=3600)] = 60

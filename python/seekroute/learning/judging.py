@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from seekroute.learning.book import RatingBook
 from seekroute.learning.looks import NO_TEXT, Looks, qualities
 from seekroute.learning.standing import LATEST, Voice, shift_of, voices
 
-__all__ = ["WEIGHTS_OF", "settings_with_weights", "shifts_of"]
+__all__ = ["WEIGHTS_OF", "known_by_id", "settings_with_weights", "shifts_of"]
 
 WEIGHTS_OF: Final = {"feedback": 1.0, "shadow": 1.0, "implicit": 0.1}
 """What a rating counts, by its source: an answer that was refused or empty only hints at one."""
@@ -31,10 +31,15 @@ def settings_with_weights(settings: dict[str, Any], book: RatingBook) -> dict[st
         return settings  # of another pool they would say nothing
     return {
         **settings,
-        "models": [{**row, "names": [row["id"]]} for row in settings["models"]],
+        "models": [known_by_id(row) for row in settings["models"]],
         "weights": book.weights(now),
         "vectors": settings["vectors"] or word_vectors(),
     }
+
+
+def known_by_id(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A model of the pool, as learned weights know it."""
+    return {**row, "names": [row["id"]], "trained_as": None}
 
 
 def shifts_of(

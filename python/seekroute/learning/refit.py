@@ -21,7 +21,7 @@ from seekroute.auto.lessons import Lessons
 from seekroute.auto.scoring import DENSE, Features, shipped_vectors
 from seekroute.auto.training import Trainer
 from seekroute.learning.book import Choice, LearningError, Rating, RatingBook, Version
-from seekroute.learning.judging import settings_with_weights, word_vectors
+from seekroute.learning.judging import known_by_id, settings_with_weights, word_vectors
 from seekroute.learning.looks import Looks, Packed, qualities, twin_of, unpacked
 from seekroute.learning.standing import allowances
 from seekroute.mistyping import COPIES
@@ -105,7 +105,7 @@ def refit(
     weights = trainer.train(np.arange(len(lessons)), revision=revision)
     own = {
         **settings,
-        "models": [{**row, "names": [row["id"]]} for row in settings["models"]],
+        "models": [known_by_id(row) for row in settings["models"]],
         "weights": weights,
         "vectors": word_vectors(),
     }

@@ -19,6 +19,7 @@ LEAST_CHOICES: Final = 50
 MOST_WEIGHT: Final = 100.0
 """The core's bound."""
 _STEPS: Final = 40
+_SAME_QUALITY: Final = 0.01  # the core's: between two that are no further apart the price decides
 # Above the bound that was found: the core has qualities of less precision.
 _MARGIN: Final = 1.0001
 
@@ -104,4 +105,9 @@ def _pick(offers: Sequence[Offer], weight: float) -> Offer:
         part = each.cost_pico / reference if reference else 1e6
         return each.quality - weight * part, -each.cost_pico
 
-    return max(offers, key=key)
+    chosen = max(offers, key=key)
+    # Who is hardly better is no dearer than a choice by quality would be.
+    alike = min(each.cost_pico for each in offers if each.quality >= best - _SAME_QUALITY)
+    if chosen.cost_pico <= alike:
+        return chosen
+    return max((each for each in offers if each.cost_pico == alike), key=lambda each: each.quality)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.api.call import Unrated
+from seekroute.server.grading import Grading
 from seekroute.server.refits import Refits
 
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway
-    from seekroute.learning import Looks, RatingBook
+    from seekroute.learning import Looks, Rating, RatingBook
     from seekroute.plan import LearningPlan, Plan
     from seekroute.server.metrics import Sample
 
@@ -52,6 +53,7 @@ class Learning:
         self._settings: dict[str, Any] | None = None  # `auto` of the snapshot
         self._plan: LearningPlan | None = None
         self._refits: Final = Refits(home)
+        self.grading: Final = Grading(gateway, self.rate_pair)
         self._weight: float | None = None  # of cost; None: the configuration's
         self._weighed = 0.0
         self._book: RatingBook | None = None
@@ -80,6 +82,7 @@ class Learning:
         self._settings = plan.snapshot["auto"]
         self._seen = None  # the next turn looks again
         self._plan = plan.learning
+        self.grading.adopt(plan.learning.grader if plan.learning is not None else None)
         if self._plan is None:
             self._close()
             self.reason = ""
@@ -271,6 +274,23 @@ class Learning:
                     "store_unavailable", "ratings cannot be written down now: try again later"
                 ) from None
 
+    def rate_pair(self, ratings: list[Rating]) -> bool:
+        """Takes what a grader says of both answers to a request; False: nothing is known of it."""
+        from seekroute.learning import LearningError
+
+        with self._lock:
+            if self._book is None:
+                return False
+            self._take()
+            if self._book.find(ratings[0].generation) is None:
+                return False
+            try:
+                self._book.rate(*ratings)
+            except LearningError as error:
+                _log.error("the grades of a pair cannot be written down: %s", error)
+                return False
+        return True
+
     # --- what operators look at -------------------------------------------------------------------
 
     def samples(self) -> Iterator[Sample]:
@@ -281,5 +301,7 @@ class Learning:
         kept, given = book.counts()
         yield "seekroute_auto_choices", (), float(kept)
         yield "seekroute_auto_ratings", (), float(given)
+        yield "seekroute_shadow_graded_total", (), float(self.grading.graded)
+        yield "seekroute_shadow_ungraded_total", (), float(self.grading.failed)
         if self._weight is not None:
             yield "seekroute_auto_cost_weight", (), self._weight

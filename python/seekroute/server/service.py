@@ -23,6 +23,7 @@ from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
 from seekroute.server.day_counts import DayCounts
 from seekroute.server.followers import Follower
+from seekroute.server.grading import GRADE_POLL_S
 from seekroute.server.key_feed import KeyFeed, KeyRights
 from seekroute.server.learning import LEARN_POLL_S, Learning
 from seekroute.server.limits import Limits
@@ -187,6 +188,13 @@ class Service:
                 self.refusals = Refusals(data_dir)
                 stack.callback(self.refusals.close)
                 self.gateway.on_record(self.refusals.record)
+            grading = Follower(
+                "grading",
+                GRADE_POLL_S,
+                self.learning.grading.turn,
+                does="have shadow pairs graded",
+                trouble="shadow pairs are not graded: the log says why",
+            )
             self.reloads = Reloads(self.control, self.adopt, self._environ)
             self.reloads.begin(plan.source, packed(replace(plan, anew=frozenset())))
             self.upkeep = Upkeep(
@@ -213,6 +221,7 @@ class Service:
             for follower in (
                 reloading,
                 learning,
+                grading,
                 *of_providers(self.control, self.gateway, opened.state),
             ):
                 stack.enter_context(follower.running())
