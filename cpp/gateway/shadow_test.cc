@@ -211,8 +211,7 @@ TEST_F(ShadowTest, TakesNothingOfTheLimitsOfItsClient) {
     ASSERT_LT(++asked, 500);
     SubmitBody(Body());
     Rest();
-    EXPECT_EQ(seen_[last_].headers["x-ratelimit-remaining-requests"],
-              std::to_string(1000 - asked));
+    EXPECT_EQ(seen_[last_].headers["x-ratelimit-remaining-requests"], std::to_string(1000 - asked));
   }
 }
 

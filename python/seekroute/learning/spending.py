@@ -110,6 +110,4 @@ def _pick(offers: Sequence[Offer], weight: float) -> Offer:
     alike = min(each.cost_pico for each in offers if each.quality >= best - _SAME_QUALITY)
     if chosen.cost_pico <= alike:
         return chosen
-    return max(
-        (each for each in offers if each.cost_pico == alike), key=lambda each: each.quality
-    )
+    return max((each for each in offers if each.cost_pico == alike), key=lambda each: each.quality)
