@@ -156,14 +156,15 @@ UsageReport Exchange::Report() const {
   return report;
 }
 
-// Costs the writer of the ledger nothing where the row alone tells all. A second answer's row says
-// whose it is also where its hold came too late.
+// Costs the writer of the ledger nothing where the row alone tells all.
 void Exchange::KeepRouting() {
-  const bool asked = in_.explain != Explain::kNo || record_.tried.size() > 1;
   const Duration queued = gate_.queue().Waited();
-  const bool first = in_.shadow_of.empty();
-  if (first && !purse_.holds()) return;
-  if (first && !asked && queued.ns == 0 && !HasLeftOut(admission_.route, tries_.skipped())) return;
+  // Of a second answer also where its hold came too late: that leaves a row, too.
+  if (in_.shadow_of.empty()) {
+    if (!purse_.holds()) return;
+    const bool asked = in_.explain != Explain::kNo || record_.tried.size() > 1;
+    if (!asked && queued.ns == 0 && !HasLeftOut(admission_.route, tries_.skipped())) return;
+  }
   record_.routing = WriteStoredRouting(admission_.route, tries_.skipped(), queued, in_.shadow_of);
 }
 

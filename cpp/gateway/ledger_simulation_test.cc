@@ -16,8 +16,8 @@ std::pair<uint64_t, uint64_t> Seeds() {
   return {first, *rest == ':' ? std::strtoull(rest + 1, nullptr, 10) : 1};
 }
 
-bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes,
-          int* owing = nullptr) {
+bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes, int* owing = nullptr,
+          int* shadowed = nullptr) {
   LedgerSimulation simulation(seed, fault, nth);
   for (const std::string& promise : simulation.Run()) {
     ADD_FAILURE() << "seed " << seed << ", fault " << static_cast<int>(fault) << " at " << nth
@@ -26,6 +26,7 @@ bool Play(uint64_t seed, DiskFault fault, int nth, int* charged, int* crashes,
   *charged += simulation.charged();
   *crashes += simulation.crashes();
   if (owing != nullptr) *owing += simulation.owing();
+  if (shadowed != nullptr) *shadowed += simulation.shadowed();
   return simulation.fault_happened();
 }
 
@@ -36,12 +37,13 @@ TEST(LedgerSimulationTest, KeepsItsPromisesUnderEverySeed) {
   int charged = 0;
   int crashes = 0;
   int owing = 0;
+  int shadowed = 0;
   uint64_t faults = 0;
   for (uint64_t seed = first; seed < first + count && !::testing::Test::HasFailure(); ++seed) {
     SeededRng draw(seed ^ 0x5eed);
     const DiskFault fault = kFaults[draw.Below(std::size(kFaults))];
     const int nth = 1 + static_cast<int>(draw.Below(40));
-    if (Play(seed, fault, nth, &charged, &crashes, &owing)) ++faults;
+    if (Play(seed, fault, nth, &charged, &crashes, &owing, &shadowed)) ++faults;
   }
   // All of it must be common, or the promises were kept by not being tried.
   if (count >= 100) {
@@ -51,6 +53,7 @@ TEST(LedgerSimulationTest, KeepsItsPromisesUnderEverySeed) {
   }
   if (count >= 1000) {  // among few seeds it is missed by chance
     EXPECT_GT(owing, static_cast<int>(count / 20));
+    EXPECT_GT(shadowed, static_cast<int>(count / 10));
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "routing/auto/auto_router.h"
+
 namespace seekroute::testing {
 namespace {
 
@@ -50,7 +52,9 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
   void Hold(StoreTicket ticket, const ExchangeRecord& row, const HoldRequest& request,
             StoreObserver* observer) override {
     world_->generations_[ticket] = row.generation_id;
-    world_->requests_[row.generation_id].asked = true;
+    Seen& seen = world_->requests_[row.generation_id];
+    seen.asked = true;
+    seen.second = ticket > kClients;
     observers_[ticket] = observer;
     real_->Hold(ticket, row, request, this);
   }
@@ -99,7 +103,12 @@ class LedgerSimulation::WatchedStore : public Store, private StoreObserver {
 };
 
 LedgerSimulation::LedgerSimulation(uint64_t seed, DiskFault fault, int nth)
-    : rng_(seed), agenda_(&clock_), keys_(Secret("pepper")), fault_(fault), nth_(nth) {
+    : rng_(seed),
+      auto_rng_(seed * 17 + 3),
+      agenda_(&clock_),
+      keys_(Secret("pepper")),
+      fault_(fault),
+      nth_(nth) {
   FaultyVfs::Get().Repair();
   options_.credits = true;
   options_.strict_bound = rng_.OneIn(4);
@@ -128,8 +137,14 @@ LedgerSimulation::LedgerSimulation(uint64_t seed, DiskFault fault, int nth)
     model.endpoints.push_back({i, "up", price});
   }
   Catalog::Parts parts;
-  parts.names.emplace("m", "a/m");
+  parts.names = {{"m", "a/m"}, {"a/m", "a/m"}, {"a/n", "a/n"}};
+  Model other = model;
+  other.id = "a/n";
   parts.models.push_back(std::move(model));
+  parts.models.push_back(std::move(other));
+  parts.auto_names = {"auto"};
+  snapshot->router = std::make_shared<const AutoRouter>(
+      *AutoRouter::Make({{"a/m", 0.8, ""}, {"a/n", 0.6, ""}}, {}, nullptr));
   snapshot->catalog = std::move(*Catalog::Make(std::move(parts)));
   snapshot_ = std::move(snapshot);
 }
@@ -165,6 +180,9 @@ void LedgerSimulation::OpenGateway() {
   store_ = std::make_unique<WatchedStore>(this, port_.get());
   transport_ = std::make_unique<ScriptedTransport>(
       &agenda_, &clock_, [this](const TransportRequest& request) { return Direct(request); });
+  pairs_ = std::make_unique<ShadowPairs>(options_);
+  pairs_->SetRules({.share = ShadowRules::kMostShare,
+                    .per_day = {auto_rng_.OneIn(2) ? kInputNano * 1'000'000 : kOutputNano * 500}});
   engine_ = std::make_unique<Engine>(ExchangeWorld{.options = &options_,
                                                    .clock = &clock_,
                                                    .rng = &rng_,
@@ -174,7 +192,8 @@ void LedgerSimulation::OpenGateway() {
                                                    .store = store_.get(),
                                                    .transport = transport_.get(),
                                                    .stats = &stats_,
-                                                   .host = nullptr});
+                                                   .host = nullptr,
+                                                   .shadows = pairs_.get()});
 }
 
 // The process is killed: nothing that it has not written reaches the disk any more.
@@ -196,8 +215,14 @@ void LedgerSimulation::Die() {
 
 UpstreamScript LedgerSimulation::Direct(const TransportRequest& request) {
   const ExchangeId id = std::strtoull(TagOf(request.body).c_str() + 3, nullptr, 10);
-  const std::string generation = generations_[id];
+  // What is asked for a request that is settled is asked a second time.
+  const bool second = requests_[generations_[id]].settle_asked;
+  const std::string generation = generations_[second ? ShadowOf(id) : id];
   Seen& seen = requests_[generation];
+  if (second) {
+    Expect(seen.second && !seen.sent, generation, "a second request is one call");
+    ++shadowed_;
+  }
   Expect(seen.held, generation, "L14: is sent when its hold is durable, not before");
   seen.sent = true;
   UpstreamScript script;
@@ -263,8 +288,9 @@ void LedgerSimulation::Submit(ExchangeId id) {
   if (!engine_) return;
   Submission submission;
   submission.id = id;
-  submission.body =
-      R"({"model":"m","messages":[{"role":"user","content":"tag)" + std::to_string(id) + R"("}])";
+  const std::string model = auto_rng_.OneIn(2) ? "auto" : "m";
+  submission.body = R"({"model":")" + model + R"(","messages":[{"role":"user","content":"tag)" +
+                    std::to_string(id) + R"("}])";
   if (rng_.OneIn(2)) submission.body += R"(,"stream":true)";
   if (rng_.OneIn(3)) {
     submission.body += R"(,"max_tokens":)" + std::to_string(1 + rng_.Below(300));
@@ -354,6 +380,7 @@ void LedgerSimulation::Check() {
   const Postings balance = *reader->Balance("o");
   Expect(balance.held == 0, "any", "L10: no hold outlives its owner");
   int64_t charged = 0;
+  int64_t spent = 0;  // by the operator
   for (const auto& [generation, seen] : requests_) {
     const auto row = *reader->Generation(generation);
     Expect(row.has_value() || !seen.held, generation,
@@ -366,8 +393,10 @@ void LedgerSimulation::Check() {
       return value == nullptr ? 0 : *value;
     };
     const int64_t cost = amount("cost");
-    charged += cost;
+    (seen.second ? spent : charged) += cost;
     if (cost > 0) ++charged_;
+    Expect(std::get<std::string>(cells["org"]) == (seen.second ? kOperatorOrg : "o"), generation,
+           "is of whoever pays for it");
     Expect(!seen.held || amount("held") == seen.granted.nano, generation, "the hold is as granted");
     Expect(state != "held", generation, "R1: its row is complete");
     Expect(cost <= amount("held"), generation, "L8: no charge is above its hold");
@@ -384,6 +413,9 @@ void LedgerSimulation::Check() {
          "L12: an acknowledged order is in the journal");
   Expect(balance.available + balance.debt + charged == cash, "any",
          "L4: nothing is lost and nothing made");
+  const Postings own = *reader->Balance(std::string(kOperatorOrg));
+  Expect(own.held == 0 && own.available + own.debt + spent == 0, "any",
+         "the operator owes what second requests have cost");
   if (balance.debt < 0) ++owing_;
 }
 

@@ -32,7 +32,8 @@ class LedgerSimulation {
   bool fault_happened() const { return fault_happened_; }
   int charged() const { return charged_; }  // requests that were settled at a price
   int crashes() const { return crashes_; }
-  int owing() const { return owing_; }  // runs whose organization owes at the end
+  int owing() const { return owing_; }        // runs whose organization owes at the end
+  int shadowed() const { return shadowed_; }  // that were sent to a second model, too
 
  private:
   class WatchedStore;
@@ -51,6 +52,7 @@ class LedgerSimulation {
     bool answered = false;
     bool sent = false;  // the upstream got it
     TimePoint settle_asked_at;
+    bool second = false;  // for the operator
   };
 
   void OpenGateway();
@@ -64,6 +66,7 @@ class LedgerSimulation {
   void Expect(bool holds, const std::string& generation, const std::string& promise);
 
   SeededRng rng_;
+  SeededRng auto_rng_;  // whose requests a model is chosen for
   VirtualClock clock_;
   Agenda agenda_;
   GatewayOptions options_;
@@ -84,6 +87,7 @@ class LedgerSimulation {
   std::unique_ptr<Store> port_;
   std::unique_ptr<WatchedStore> store_;
   std::unique_ptr<ScriptedTransport> transport_;
+  std::unique_ptr<ShadowPairs> pairs_;
   std::unique_ptr<Engine> engine_;
 
   Money paid_in_;
@@ -95,6 +99,7 @@ class LedgerSimulation {
   int charged_ = 0;
   int crashes_ = 0;
   int owing_ = 0;
+  int shadowed_ = 0;
 };
 
 }  // namespace seekroute::testing

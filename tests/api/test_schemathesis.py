@@ -43,7 +43,10 @@ def operations() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A gateway with a ledger and money in it, for the whole module."""
-    with running_server(tmp_path_factory.mktemp("api"), credits={"enabled": True}) as running:
+    auto = {"models": [MODEL], "learning": {"enabled": True}}
+    with running_server(
+        tmp_path_factory.mktemp("api"), credits={"enabled": True}, routing={"auto": auto}
+    ) as running:
         assert running.service.ledger is not None
         org = running.service.control.orgs.get("default").id
         running.service.ledger.topup("test:1", org, nano("1000000"))
@@ -54,6 +57,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def generation(server: RunningServer) -> str:
     """The id of a request that has ended."""
     return str(server.chat().json()["id"])
+
+
+@pytest.fixture(scope="module")
+def chosen(server: RunningServer) -> str:
+    """The id of a request for which a model was chosen."""
+    return str(server.chat(model="auto").json()["id"])
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,7 @@ def test_operation(
     api: Any,
     server: RunningServer,
     generation: str,
+    chosen: str,
     path: str,
     method: str,
     mode: GenerationMode,
@@ -86,7 +96,9 @@ def test_operation(
         suppress_health_check=list(HealthCheck),
     )
     def check(case: schemathesis.Case) -> None:
-        if mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
+        if mode is GenerationMode.POSITIVE and path.endswith("/feedback"):
+            case.body["generation_id"] = chosen
+        elif mode is GenerationMode.POSITIVE and isinstance(case.body, dict):
             # Any string is a valid name, but few are a model's.
             case.body["model"] = EMBEDDER if path.endswith("/embeddings") else MODEL
         if mode is GenerationMode.POSITIVE and path.endswith(("/generation", "/receipt")):
@@ -115,5 +127,6 @@ def test_every_path_is_described(api: Any) -> None:
             *("/models/count", "/model/{model}", "/providers", "/key"),
             *("/credits", "/generation", "/activity", "/receipt", "/quote"),
             *("/embeddings", "/quote/embeddings"),
+            *("/feedback", "/generation/feedback"),
         ):
             assert base + path in described

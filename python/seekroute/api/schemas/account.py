@@ -84,19 +84,25 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "FeedbackRequest": record(
         {
-            "generation_id": text(description="The `id` of the answer."),
+            "generation_id": text(
+                minLength=1, maxLength=200, description="The `id` of the answer."
+            ),
             "score": number(minimum=0, maximum=1, description="0 is bad, 1 is good."),
-            "comment": text(description="At most 1,000 characters, for the operator."),
+            "comment": text(maxLength=1000, description="For the operator."),
         },
         required="generation_id score",
+        additionalProperties=False,
     ),
     "GenerationFeedbackRequest": record(
         {
-            "generation_id": text(description="The `id` of the answer."),
+            "generation_id": text(
+                minLength=1, maxLength=200, description="The `id` of the answer."
+            ),
             "category": {"enum": list(CATEGORIES)},
-            "comment": text(description="At most 1,000 characters, for the operator."),
+            "comment": text(maxLength=1000, description="For the operator."),
         },
         required="generation_id category",
+        additionalProperties=False,
     ),
     "Feedback": record(
         {"generation_id": text(), "score": number(minimum=0, maximum=1)},
