@@ -6,7 +6,8 @@ tells the core how well each model has done of late. Of many ratings `seekroute 
 new weights.
 """
 
-from seekroute.learning.book import Choice, LearningError, Rating, RatingBook, Version
+from seekroute.learning.book import Choice, Rating, RatingBook, Version
+from seekroute.learning.database import LearningError
 from seekroute.learning.judging import settings_with_weights, shifts_of
 from seekroute.learning.looks import Looks
 

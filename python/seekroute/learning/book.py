@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,39 +11,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
-    URL,
     Connection,
-    Engine,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import SQLAlchemyError
 
 from seekroute.closable import Closable
 from seekroute.errors import SeekrouteError
-from seekroute.file_names import ROUTER, ROUTER_WEIGHTS
-from seekroute.files import why_no_file
-from seekroute.learning.tables import SCHEMA, choice, metadata, rating, version
+from seekroute.file_names import ROUTER_WEIGHTS
+from seekroute.learning.database import LearningError, RouterDatabase
+from seekroute.learning.tables import choice, rating, version
 from seekroute.weights_file import read_bounded, write_whole
 
-__all__ = ["Choice", "LearningError", "Rating", "RatingBook", "Version"]
+__all__ = ["Choice", "Rating", "RatingBook", "Version"]
 
-_BUSY_S: Final = 5.0
-_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 _RATED_FACTOR: Final = 4  # times the unrated ones that are kept
 _KEPT_VERSIONS: Final = 20
 _TAKE_BACK: Final = "seekroute router rollback takes the version before"
-
-
-class LearningError(SeekrouteError):
-    """router.db cannot be used; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,30 +129,14 @@ class RatingBook(Closable):
         make: bool = True,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.path: Final = home / ROUTER
+        self._database: Final = RouterDatabase(home, make=make)
         self._folder: Final = home / ROUTER_WEIGHTS
         self._keep = keep
         self._now = now
-        if why := why_no_file(self.path):
-            raise LearningError(why)
-        if not make and not self.path.exists():
-            raise LearningError(
-                f"there is no {self.path}: a server makes it whose configuration has "
-                "routing.auto.learning.enabled"
-            )
-        with self._translated():
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
-            self._engine = _engine(self.path)
-            try:
-                self._prepare()
-            except BaseException:
-                self._engine.dispose()
-                raise
 
     def close(self) -> None:
-        """Closes its connections."""
-        self._engine.dispose()
+        """Closes the file."""
+        self._database.close()
 
     # --- choices ----------------------------------------------------------------------------------
 
@@ -189,7 +159,7 @@ class RatingBook(Closable):
             }
             for each in choices
         ]
-        with self._write() as connection:
+        with self._database.write() as connection:
             connection.execute(upsert(choice).on_conflict_do_nothing(), rows)
             for each in hints:
                 self._rate(connection, each)
@@ -197,7 +167,7 @@ class RatingBook(Closable):
 
     def find(self, generation: str) -> Choice | None:
         """What was chosen for a request; None where nothing is known of it."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             row = connection.execute(
                 select(choice).where(choice.c.generation == generation)
             ).one_or_none()
@@ -212,7 +182,7 @@ class RatingBook(Closable):
         Raises:
             LearningError: as opening it; or a request is not known.
         """
-        with self._write() as connection:
+        with self._database.write() as connection:
             for each in ratings:
                 if not self._rate(connection, each):
                     raise LearningError(f"nothing was chosen for {each.generation}")
@@ -257,7 +227,7 @@ class RatingBook(Closable):
     def latest(self, model: str, most: int) -> list[tuple[Rating, bytes]]:
         """The last ratings of a model that have a score, the latest first, each with what is kept
         of its prompt."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(
                 select(rating, choice.c.looks)
                 .join(choice, choice.c.generation == rating.c.generation)
@@ -269,7 +239,7 @@ class RatingBook(Closable):
 
     def last(self, most: int) -> list[Rating]:
         """The last ratings, the latest first."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(
                 select(rating).order_by(rating.c.given.desc()).limit(most)
             ).all()
@@ -277,7 +247,7 @@ class RatingBook(Closable):
 
     def rated(self) -> Iterator[tuple[Choice, list[Rating]]]:
         """All that was rated, the oldest first: linear in memory for the length of the list."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             found: dict[str, list[Rating]] = {}
             for row in connection.execute(select(rating)):
                 each = _rating(row._mapping)
@@ -293,7 +263,7 @@ class RatingBook(Closable):
     def offers(self, strategy: str, most: int) -> list[list[tuple[float, int]]]:
         """Of the last choices by a strategy, the latest first: quality and pico-USD of each model
         that was in service."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(
                 select(choice.c.offers)
                 .where(choice.c.strategy == strategy)
@@ -310,14 +280,14 @@ class RatingBook(Closable):
 
     def counts(self) -> tuple[int, int]:
         """How many choices are kept, and how many ratings."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             kept = connection.execute(select(func.count()).select_from(choice)).scalar_one()
             given = connection.execute(select(func.count()).select_from(rating)).scalar_one()
         return kept, given
 
     def last_given(self) -> tuple[int, int]:
         """Another value after each rating."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             row = connection.execute(select(func.count(), func.max(rating.c.given))).one()
         return int(row[0]), int(row[1] or 0)
 
@@ -325,7 +295,7 @@ class RatingBook(Closable):
 
     def versions(self) -> list[Version]:
         """All versions, the latest first."""
-        with self._read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(select(version).order_by(version.c.number.desc())).all()
         return [_version(row._mapping) for row in rows]
 
@@ -372,7 +342,7 @@ class RatingBook(Closable):
         report: Mapping[str, Any],
         state: str,
     ) -> Version:
-        with self._write() as connection:
+        with self._database.write() as connection:
             row = {
                 "created": int(self._now()),
                 "state": state,
@@ -403,7 +373,7 @@ class RatingBook(Closable):
         Raises:
             LearningError: none is in force.
         """
-        with self._write() as connection:
+        with self._database.write() as connection:
             rows = [
                 _version(row._mapping)
                 for row in connection.execute(select(version).order_by(version.c.number.desc()))
@@ -436,71 +406,6 @@ class RatingBook(Closable):
 
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:06d}.bin"
-
-    # --- the file ---------------------------------------------------------------------------------
-
-    def _prepare(self) -> None:
-        with self._engine.begin() as connection:
-            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if found == 0:
-                there = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-                if there.scalar_one() > 0:
-                    raise LearningError(f"{self.path} is another program's: move it away")
-                metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
-            elif found != SCHEMA:
-                raise LearningError(
-                    f"{self.path} is of schema {found}, and this release knows {SCHEMA}: use the "
-                    "release that made it, or move the file away and begin to learn anew"
-                )
-
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with self._translated(), self._engine.connect() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[Connection]:
-        engine = self._engine.execution_options(write=True)
-        with self._translated(), engine.begin() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            cause = getattr(error, "orig", None) or error
-            raise LearningError(_said(self.path, cause)) from error
-        except OSError as error:
-            raise LearningError(f"{self.path} cannot be used: {error.strerror}") from error
-
-
-def _said(path: Path, cause: BaseException) -> str:
-    text = f"{path} cannot be used: {cause}"
-    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
-        text += "; move it away, and learning begins anew"
-    return text
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
-    )
-
-    @event.listens_for(engine, "connect")
-    def opened(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _demote(connection: Connection, state: str) -> None:

@@ -20,7 +20,8 @@ import numpy as np
 from seekroute.auto.lessons import Lessons
 from seekroute.auto.scoring import DENSE, Features, shipped_vectors
 from seekroute.auto.training import Trainer
-from seekroute.learning.book import Choice, LearningError, Rating, RatingBook, Version
+from seekroute.learning.book import Choice, Rating, RatingBook, Version
+from seekroute.learning.database import LearningError
 from seekroute.learning.judging import known_by_id, settings_with_weights, word_vectors
 from seekroute.learning.looks import Looks, Packed, qualities, twin_of, unpacked
 from seekroute.learning.standing import allowances

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from seekroute.learning.book import LearningError, RatingBook
+from seekroute.learning.book import RatingBook
+from seekroute.learning.database import LearningError
 from seekroute.learning.looks import NO_TEXT, Looks, qualities
 
 __all__ = ["Replayed", "replay"]

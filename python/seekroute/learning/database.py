@@ -1,0 +1,128 @@
+"""router.db as a file: opened, made, and its errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from seekroute.closable import Closable
+from seekroute.errors import SeekrouteError
+from seekroute.file_names import ROUTER
+from seekroute.files import why_no_file
+from seekroute.learning.tables import SCHEMA, metadata
+
+__all__ = ["LearningError", "RouterDatabase"]
+
+_BUSY_S: Final = 5.0
+_MODE: Final = 0o600
+
+
+class LearningError(SeekrouteError):
+    """router.db cannot be used; the text says why and what to do."""
+
+
+class RouterDatabase(Closable):
+    """An open router.db. Thread-safe; blocks on the disk.
+
+    Args:
+        home: the data directory.
+        make: whether it is made where it is missing.
+
+    Raises:
+        LearningError: it is missing, damaged, or of a newer release.
+    """
+
+    def __init__(self, home: Path, *, make: bool) -> None:
+        self.path: Final = home / ROUTER
+        if why := why_no_file(self.path):
+            raise LearningError(why)
+        if not make and not self.path.exists():
+            raise LearningError(
+                f"there is no {self.path}: a server makes it whose configuration has "
+                "routing.auto.learning.enabled"
+            )
+        with self._translated():
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
+            self._engine = _engine(self.path)
+            try:
+                self._prepare()
+            except BaseException:
+                self._engine.dispose()
+                raise
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if found == 0:
+                there = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+                if there.scalar_one() > 0:
+                    raise LearningError(f"{self.path} is another program's: move it away")
+                metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")
+            elif found != SCHEMA:
+                raise LearningError(
+                    f"{self.path} is of schema {found}, and this release knows {SCHEMA}: use the "
+                    "release that made it, or move the file away and begin to learn anew"
+                )
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection with one unchanging view of the database."""
+        with self._translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A connection in a transaction: committed at the end, undone on any exception."""
+        engine = self._engine.execution_options(write=True)
+        with self._translated(), engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise LearningError(_said(self.path, cause)) from error
+        except OSError as error:
+            raise LearningError(f"{self.path} cannot be used: {error.strerror}") from error
+
+
+def _said(path: Path, cause: BaseException) -> str:
+    text = f"{path} cannot be used: {cause}"
+    if isinstance(cause, sqlite3.DatabaseError) and not isinstance(cause, sqlite3.OperationalError):
+        text += "; move it away, and learning begins anew"
+    return text
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
+    )
+
+    @event.listens_for(engine, "connect")
+    def opened(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
