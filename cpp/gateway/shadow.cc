@@ -120,8 +120,7 @@ class CollectVerdict final : public Outlet {
     if (fits_ && record.attempts > 0) verdict_.status = record.status;
     if (verdict_.status == 0) verdict_.answer.clear();
     pairs_.KeepVerdict(std::move(verdict_));
-    if (record.attempts == 0) return place_.Drop(WhyUnsent(record));
-    place_.End(true, Sum(record.upstream_cost, record.Suspected()));
+    place_.End(false, Sum(record.upstream_cost, record.Suspected()));
   }
 
  private:
@@ -235,7 +234,7 @@ void DrawShadow(const Submission& in, const Admission& admission, const Exchange
 }
 
 std::unique_ptr<Outlet> VerdictOutlet(ExchangeId id, std::string tag, ShadowPairs* pairs) {
-  if (!pairs->Begin(id)) return nullptr;
+  if (!pairs->BeginVerdict(id)) return nullptr;
   return std::make_unique<CollectVerdict>(Place(pairs, id), std::move(tag), pairs);
 }
 

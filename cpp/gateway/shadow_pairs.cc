@@ -39,9 +39,19 @@ void ShadowPairs::SetRules(const ShadowRules& rules) {
 bool ShadowPairs::Begin(ExchangeId second) {
   MutexLock lock(&mu_);
   ++drawn_;
-  const bool room = under_way_.size() < kMostUnderWay;
-  if (room) under_way_.emplace(second, std::nullopt);
+  const bool room = HasRoom(second);
   if (!room) ++dropped_[static_cast<size_t>(ShadowDrop::kBusy)];
+  return room;
+}
+
+bool ShadowPairs::BeginVerdict(ExchangeId id) {
+  MutexLock lock(&mu_);
+  return HasRoom(id);
+}
+
+bool ShadowPairs::HasRoom(ExchangeId id) {
+  const bool room = under_way_.size() < kMostUnderWay;
+  if (room) under_way_.emplace(id, std::nullopt);
   return room;
 }
 

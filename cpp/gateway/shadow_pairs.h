@@ -94,6 +94,8 @@ class ShadowPairs {
 
   // One that was drawn is under way, until End(). False: too many are, and it is counted.
   bool Begin(ExchangeId second);
+  // Likewise of a request to a model that grades, which counts for no figure but what it costs.
+  bool BeginVerdict(ExchangeId id);
   // Sets aside what it may cost at most. False: it is not to be sent.
   bool Reserve(ExchangeId second, Money worst, UnixSeconds now);
   // `spent`: what it may have cost.
@@ -115,6 +117,9 @@ class ShadowPairs {
   void AddSamples(std::vector<Sample>* samples) const;
 
  private:
+  // Takes a place for it. False: there is none.
+  bool HasRoom(ExchangeId id) SR_REQUIRES(mu_);
+
   const GatewayOptions options_;
   std::atomic<double> share_{0};
 

@@ -13,7 +13,7 @@ import seekroute
 from eventually import eventually
 from seekroute.config import load_settings
 from seekroute.errors import ConfigError
-from seekroute.learning import RatingBook
+from seekroute.learning import LearningError, RatingBook
 from seekroute.testing import MockProvider
 from serving import RunningServer, running_server
 
@@ -269,3 +269,17 @@ def test_a_target_needs_what_was_chosen() -> None:
     auto = {"models": [DEAR], "spending": {"usd_per_request": 0.002}}
     with pytest.raises(ConfigError, match="learning"):
         load_settings(None, overrides={"routing": {"auto": auto}}, environ={})
+
+
+def test_what_cannot_be_written_down_is_so_later(
+    gateway: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LearningError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RatingBook, "add", full)
+        answer = ask(gateway)
+        refused = rate(gateway, generation_id=answer["id"], score=1)
+        assert told(refused)[:2] == (503, "store_unavailable")
+    assert rate(gateway, generation_id=answer["id"], score=1).status == 200

@@ -131,7 +131,7 @@ class RatingBook(Closable):
     ) -> None:
         self._database: Final = RouterDatabase(home, make=make)
         self._folder: Final = home / ROUTER_WEIGHTS
-        self._keep = keep
+        self.keep: Final = keep
         self._now = now
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class RatingBook(Closable):
             connection.execute(upsert(choice).on_conflict_do_nothing(), rows)
             for each in hints:
                 self._rate(connection, each)
-            self._prune(connection, rated=0, most=self._keep)
+            self._prune(connection, rated=0, most=self.keep)
 
     def find(self, generation: str) -> Choice | None:
         """What was chosen for a request; None where nothing is known of it."""
@@ -186,7 +186,7 @@ class RatingBook(Closable):
             for each in ratings:
                 if not self._rate(connection, each):
                     raise LearningError(f"nothing was chosen for {each.generation}")
-            self._prune(connection, rated=1, most=_RATED_FACTOR * self._keep)
+            self._prune(connection, rated=1, most=_RATED_FACTOR * self.keep)
 
     def _rate(self, connection: Connection, each: Rating) -> bool:
         marked = connection.execute(

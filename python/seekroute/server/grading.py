@@ -128,7 +128,7 @@ class Grading:
             self._fail(
                 f"the judge has answered with status {status}"
                 if status
-                else "the judge was not asked: see seekroute_shadow_dropped_total"
+                else "the judge was not asked: the day's bound is reached, or it is not well"
             )
             return
         judged.verdicts[order] = answer

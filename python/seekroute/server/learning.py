@@ -16,7 +16,7 @@ from seekroute.server.refits import Refits
 
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway
-    from seekroute.learning import Looks, Rating, RatingBook
+    from seekroute.learning import Choice, Looks, Rating, RatingBook
     from seekroute.plan import LearningPlan, Plan
     from seekroute.server.metrics import Sample
 
@@ -28,6 +28,8 @@ LEARN_POLL_S: Final = 1.0
 _JUDGE_S: Final = 2.0
 # How often the weight of cost is found anew, where one is to be.
 _SPEND_S: Final = 10.0
+# Choices that wait for a disk that cannot be written: the latest.
+_MOST_UNWRITTEN: Final = 4096
 # How an answer ends that hints at nothing good.
 _BAD_ENDS: Final = frozenset({"content_filter", "refusal"})
 
@@ -57,6 +59,7 @@ class Learning:
         self._weight: float | None = None  # of cost; None: the configuration's
         self._weighed = 0.0
         self._book: RatingBook | None = None
+        self._unwritten: tuple[list[Choice], list[Rating]] = ([], [])
         self._looks: Looks | None = None
         self._seen: object = None  # what was last told to the core was made of this
         self._judged = 0.0
@@ -83,8 +86,9 @@ class Learning:
         self._seen = None  # the next turn looks again
         self._plan = plan.learning
         self.grading.adopt(plan.learning.grader if plan.learning is not None else None)
-        if self._plan is None:
+        if self._book is not None and (self._plan is None or self._plan.keep != self._book.keep):
             self._close()
+        if self._plan is None:
             self.reason = ""
             return
         self._open(self._plan)
@@ -142,11 +146,16 @@ class Learning:
         return False
 
     def _take(self) -> None:
+        """Writes down what was chosen; what cannot be written is kept for the next time.
+
+        Raises:
+            LearningError: it cannot be written.
+        """
         from seekroute.learning import Choice, Rating
 
         assert self._book is not None
         assert self._looks is not None
-        choices, hints = [], []
+        choices, hints = self._unwritten
         for each in self._gateway.core.take_decisions():
             excerpt: bytes = each["excerpt"]
             choices.append(
@@ -165,7 +174,9 @@ class Learning:
                 hints.append(
                     Rating(each["generation"], each["served"], "implicit", each["org"], 0.0)
                 )
+        del choices[:-_MOST_UNWRITTEN], hints[:-_MOST_UNWRITTEN]
         self._book.add(choices, hints)
+        self._unwritten = ([], [])
 
     def _tell(self) -> None:
         """Tells the core what was learned, where that is new."""
@@ -281,10 +292,10 @@ class Learning:
         with self._lock:
             if self._book is None:
                 return False
-            self._take()
-            if self._book.find(ratings[0].generation) is None:
-                return False
             try:
+                self._take()
+                if self._book.find(ratings[0].generation) is None:
+                    return False
                 self._book.rate(*ratings)
             except LearningError as error:
                 _log.error("the grades of a pair cannot be written down: %s", error)
