@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +221,7 @@ def test_a_file_that_cannot_be_used_stops_no_request(
     (tmp_path / "router.db").write_bytes(b"no database" * 1000)
     with running_server(tmp_path, **settings_for(upstream)) as server:
         answer = ask(server)
-        assert told(rate(server, generation_id=answer["id"], score=1))[0] == 404
+        assert told(rate(server, generation_id=answer["id"], score=1))[0] == 503
         checks = server.request("GET", "/readyz?verbose").json()
         assert checks["checks"]["learning"] == "warning"
         assert "move it away" in checks["reasons"]["learning"]
@@ -282,4 +286,47 @@ def test_what_cannot_be_written_down_is_so_later(
         answer = ask(gateway)
         refused = rate(gateway, generation_id=answer["id"], score=1)
         assert told(refused)[:2] == (503, "store_unavailable")
-    assert rate(gateway, generation_id=answer["id"], score=1).status == 200
+    eventually(lambda: rate(gateway, generation_id=answer["id"], score=1).status == 200)
+
+
+@pytest.mark.parametrize("harm", ["pages", "table", "gone"])
+def test_a_file_that_is_damaged_later_stops_no_request_and_no_start(
+    tmp_path: Path, upstream: MockProvider, harm: str
+) -> None:
+    file = tmp_path / "router.db"
+    with running_server(tmp_path, **settings_for(upstream)) as server:
+        for _ in range(30):
+            answer = ask(server)
+        assert rate(server, generation_id=answer["id"], score=1).status == 200
+        if harm == "gone":
+            file.unlink()
+            eventually(lambda: server.service.checks()["learning"].state == "ok" and file.exists())
+            answer = ask(server)
+            assert rate(server, generation_id=answer["id"], score=1).status == 200
+            return
+    if harm == "pages":
+        whole = file.read_bytes()
+        file.write_bytes(whole[:4096] + b"\xaa" * (len(whole) - 4096))
+    else:
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("DROP TABLE rating")
+    with running_server(tmp_path, **settings_for(upstream)) as server:
+        answer = ask(server)
+        assert server.service.checks()["learning"].state == "warning"
+        assert rate(server, generation_id=answer["id"], score=1).status == 503
+
+
+def test_a_locked_file_refuses_ratings_at_once(tmp_path: Path, upstream: MockProvider) -> None:
+    with running_server(tmp_path, **settings_for(upstream)) as server:
+        answer = ask(server)
+        assert rate(server, generation_id=answer["id"], score=1).status == 200
+        with closing(sqlite3.connect(tmp_path / "router.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            given = {"generation_id": answer["id"], "score": 1}
+            with ThreadPoolExecutor(20) as pool:
+                tries = [pool.submit(rate, server, **given) for _ in range(40)]
+                assert {each.result().status for each in tries} == {503}
+            assert time.monotonic() - began < 15
+            other.execute("ROLLBACK")
+        eventually(lambda: rate(server, **given).status == 200)

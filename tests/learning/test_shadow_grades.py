@@ -136,3 +136,19 @@ def test_who_grades_is_checked_at_the_start() -> None:
     assert "not both" in problem(webhook="http://127.0.0.1/", judge="openai/gpt-5")
     assert "http://" in problem(webhook="ftp://127.0.0.1/")
     assert "no model of this name" in problem(judge="openai/nobody")
+
+
+def test_half_a_character_costs_no_other_pair(tmp_path: Path, upstream: MockProvider) -> None:
+    """A prompt with a lone surrogate, which JSON may have and UTF-8 may not."""
+    with (
+        grader(200, b'{"scores": [1, 0]}') as (url, asked),
+        running_server(tmp_path, **settings_for(upstream, webhook=url)) as server,
+    ):
+        body = b'{"model":"auto","messages":[{"role":"user","content":"\\ud800 x"}]}'
+        headers = {"Content-Type": "application/json"}
+        for _ in range(60):
+            server.request("POST", "/v1/chat/completions", body, headers)
+            ask(server)
+        graded(server, 3)
+        assert server.service.learning.grading.failed == 0
+    assert asked

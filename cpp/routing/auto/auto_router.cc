@@ -33,6 +33,12 @@ struct Measure {
   uint32_t median_ms = 0;  // of the known latencies of those that are good enough
 };
 
+// Saturates.
+uint64_t TimesOrMost(uint64_t cost, uint64_t times) {
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  return cost > kMost / times ? kMost : cost * times;
+}
+
 // Whether a model is as good as a choice by cost or speed asks for.
 bool IsGoodEnough(double quality, double best, double slack) { return quality >= best - slack; }
 
@@ -268,7 +274,11 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
   };
   std::ranges::sort(verdicts, {}, key);
   if (chosen) MoveToFront(*chosen, &verdicts);
-  const bool stayed = last && Stay(*last, any_in_service, &verdicts);
+  // A cache that knows the conversation makes up for so much of the price, and no more.
+  const uint64_t most = strategy == AutoStrategy::kCost
+                            ? TimesOrMost(verdicts.front().offer.cost_pico, kStayCost)
+                            : std::numeric_limits<uint64_t>::max();
+  const bool stayed = last && Stay(*last, any_in_service, most, &verdicts);
   for (AutoVerdict& each : verdicts) {
     const AutoVerdict& first = verdicts.front();
     if (&each == &first) {
@@ -277,6 +287,8 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
                                          : ReasonOfFirst(strategy);
     } else if (each.offer.last_resort) {
       each.reason = AutoReason::kLastResort;
+    } else if (stayed && each.quality < first.quality) {
+      each.reason = AutoReason::kWorse;
     } else if (good(each)) {
       each.reason = strategy == AutoStrategy::kLatency ? AutoReason::kSlower : AutoReason::kDearer;
     } else {
@@ -287,7 +299,7 @@ std::vector<AutoVerdict> AutoRouter::Rank(const AutoJudgement& judged,
 }
 
 // Whether what answered last comes first for it alone.
-bool AutoRouter::Stay(uint32_t last, bool any_in_service,
+bool AutoRouter::Stay(uint32_t last, bool any_in_service, uint64_t most_pico,
                       std::vector<AutoVerdict>* verdicts) const {
   const auto is_last = [last](const AutoVerdict& each) { return each.offer.model == last; };
   const auto found = std::ranges::find_if(*verdicts, is_last);
@@ -297,7 +309,7 @@ bool AutoRouter::Stay(uint32_t last, bool any_in_service,
   for (const AutoVerdict& each : *verdicts) {
     if (!any_in_service || !each.offer.last_resort) best = std::max(best, each.score);
   }
-  if (best > found->score + rules_.stay) return false;
+  if (best > found->score + rules_.stay || found->offer.cost_pico > most_pico) return false;
   std::rotate(verdicts->begin(), found, found + 1);
   return true;
 }
@@ -305,9 +317,7 @@ bool AutoRouter::Stay(uint32_t last, bool any_in_service,
 void AutoRouter::Explore(double drawn, std::vector<AutoVerdict>* ranked) const {
   if (ranked->empty()) return;
   const AutoVerdict& first = ranked->front();
-  const auto most = first.offer.cost_pico > std::numeric_limits<uint64_t>::max() / kExploredCost
-                        ? std::numeric_limits<uint64_t>::max()
-                        : first.offer.cost_pico * kExploredCost;
+  const uint64_t most = TimesOrMost(first.offer.cost_pico, kExploredCost);
   std::vector<size_t> near;  // the first is one of them
   for (size_t i = 0; i < ranked->size(); ++i) {
     const AutoVerdict& each = (*ranked)[i];

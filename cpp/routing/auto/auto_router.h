@@ -56,6 +56,9 @@ class AutoRouter {
   static constexpr double kExploredGap = 0.15;
   static constexpr uint64_t kExploredCost = 2;
   static constexpr double kMostShift = 5;
+  // By cost, what has answered a conversation stays where it costs at most so many times the
+  // choice.
+  static constexpr uint64_t kStayCost = 2;
 
   // `scorer`: what was learned; null: nothing was. Fails with kInvalidValue, and says of what,
   // where the pool is empty or too large, a figure is out of its range, or `scorer` does not know a
@@ -95,7 +98,8 @@ class AutoRouter {
              std::shared_ptr<const AutoScorer> scorer)
       : pool_(std::move(pool)), rules_(rules), scorer_(std::move(scorer)) {}
 
-  bool Stay(uint32_t last, bool any_in_service, std::vector<AutoVerdict>* verdicts) const;
+  bool Stay(uint32_t last, bool any_in_service, uint64_t most_pico,
+            std::vector<AutoVerdict>* verdicts) const;
   AutoJudgement Judged(float difficulty, const PromptScores& scores) const;
 
   std::vector<PooledModel> pool_;

@@ -356,6 +356,22 @@ TEST(AutoRouter, AlwaysTakesTheBestWhereItDoesNotExplore) {
   }
 }
 
+TEST(AutoRouter, LetsGoOfAConversationsModelThatIsMuchDearerByCost) {
+  const AutoRouter router = RouterOf(2);
+  const AutoJudgement judged{.quality = {0.915F, 0.91F}};
+  const auto first = [&](uint64_t dear, AutoStrategy strategy) {
+    const std::vector<AutoOffer> offers{{.model = 0, .cost_pico = dear},
+                                        {.model = 1, .cost_pico = 100}};
+    return router.Rank(judged, offers, strategy, 0).front();
+  };
+  EXPECT_EQ(first(200, AutoStrategy::kCost).offer.model, 0U);
+  EXPECT_EQ(first(200, AutoStrategy::kCost).reason, AutoReason::kStayed);
+  EXPECT_EQ(first(201, AutoStrategy::kCost).offer.model, 1U);
+  const std::vector<AutoOffer> offers{{.model = 0, .cost_pico = 200},
+                                      {.model = 1, .cost_pico = 100}};
+  EXPECT_EQ(router.Rank(judged, offers, AutoStrategy::kCost, 0)[1].reason, AutoReason::kWorse);
+}
+
 // Weights may be anything that CheckAutoWeights() lets pass, excerpts anything at all.
 TEST(AutoRouter, JudgesAnyBytesTheSameTwice) {
   std::mt19937_64 random(8);

@@ -135,6 +135,8 @@ def versions(ctx: typer.Context, as_json: JsonOption = False) -> None:
         rows = [_row(each) for each in book.versions()]
     names = ("version", "state", "created", "ratings", "loss", "against", "models")
     print_rows(rows, names, as_json=as_json, folded=("models",))
+    if not rows and not as_json:
+        say("no weights have been learned yet: seekroute router refit makes some of the ratings")
 
 
 @app.command("rollback")

@@ -134,6 +134,14 @@ class RatingBook(Closable):
         self.keep: Final = keep
         self._now = now
 
+    def check(self) -> None:
+        """Looks whether the file is still there and can be read.
+
+        Raises:
+            LearningError: it is gone, another one, or damaged.
+        """
+        self._database.check()
+
     def close(self) -> None:
         """Closes the file."""
         self._database.close()

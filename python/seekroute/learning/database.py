@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from seekroute.closable import Closable
@@ -20,7 +20,7 @@ from seekroute.learning.tables import SCHEMA, metadata
 
 __all__ = ["LearningError", "RouterDatabase"]
 
-_BUSY_S: Final = 5.0
+_BUSY_S: Final = 1.0
 _MODE: Final = 0o600
 
 
@@ -51,12 +51,28 @@ class RouterDatabase(Closable):
         with self._translated():
             if not self.path.exists():
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
+            opened = self.path.stat()
+            self._file = (opened.st_dev, opened.st_ino)
             self._engine = _engine(self.path)
             try:
                 self._prepare()
             except BaseException:
                 self._engine.dispose()
                 raise
+
+    def check(self) -> None:
+        """Looks whether the file is still there and can be read.
+
+        Raises:
+            LearningError: it is gone, another one, or damaged.
+        """
+        with self._translated():
+            found = self.path.stat()
+            if (found.st_dev, found.st_ino) != self._file:
+                raise LearningError(f"{self.path} is not the file that was opened")
+        with self.read() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(select(table).limit(1)).all()
 
     def close(self) -> None:
         """Closes its connections."""

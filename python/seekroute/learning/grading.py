@@ -191,10 +191,12 @@ def ask_webhook(url: str, key: str, pair: Pair, timeout: float) -> tuple[float, 
             for model, answer in zip(pair.models, pair.answers, strict=True)
         ],
     }
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     try:
         with httpx2.Client(timeout=timeout) as client:
-            answer = client.post(url, json=told, headers=headers)
+            answer = client.post(url, content=json.dumps(told), headers=headers)
     except httpx2.HTTPError as error:
         raise GradingError(f"the grader cannot be asked: {type(error).__name__}") from None
     if answer.status_code != 200:
@@ -202,7 +204,7 @@ def ask_webhook(url: str, key: str, pair: Pair, timeout: float) -> tuple[float, 
     try:
         scores = json.loads(answer.content[:_MOST_REPLY])["scores"]
         first, second = scores
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         raise GradingError('the grader does not answer {"scores": [a, b]}') from None
     if not all(_is_number(each) and 0 <= each <= 1 for each in (first, second)):
         raise GradingError("the grader's scores are not two numbers from 0 to 1")

@@ -97,8 +97,9 @@ def refit(
     aside = [row for row in rows if row.aside]
     if len(rows) < LEAST_RATED or len(models) < 2 or not aside:
         raise LearningError(
-            f"too few ratings to learn from: {len(rows)} of {LEAST_RATED} prompts, and "
-            f"{len(models)} of at least 2 models with {_LEAST_OF_MODEL} ratings each"
+            f"too few ratings to learn from: {len(rows)} rated prompts, and {LEAST_RATED} are "
+            f"needed; {len(models)} models of the pool have {_LEAST_OF_MODEL} ratings or more, and "
+            "2 are needed"
         )
     lessons = _lessons(learned, models)
     revision = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

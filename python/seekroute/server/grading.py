@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway
@@ -19,6 +22,7 @@ _log: Final = logging.getLogger("seekroute.server")
 GRADE_POLL_S: Final = 1.0
 """How often pairs are looked for."""
 _OK: Final = 200
+_LOOK_S: Final = 0.2  # how soon a stop is seen
 _WEBHOOK_S: Final = 30.0  # that a program has for a pair
 _PAIRS_AT_ONCE: Final = 16  # of one turn of a program
 _JUDGED_AT_ONCE: Final = 8  # by a model: two requests each
@@ -59,6 +63,7 @@ class Grading:
         self._waiting: list[Pair] = []
         self._judged: dict[str, _Judged] = {}
         self._said = float("-inf")
+        self._stopping: Final = threading.Event()
         self.graded = 0
         self.failed = 0
 
@@ -86,15 +91,39 @@ class Grading:
             self._ask_model(plan.judge)
         return False
 
-    def _ask_program(self, plan: GraderPlan) -> None:
-        from seekroute.learning.grading import GradingError, ask_webhook
+    def stop(self) -> None:
+        """A program that is being asked is not waited for any more."""
+        self._stopping.set()
 
-        for pair in self._take(_PAIRS_AT_ONCE):
-            try:
-                self._grade(pair, ask_webhook(plan.webhook, plan.key, pair, _WEBHOOK_S))
-            except GradingError as error:
-                self._fail(str(error))
+    def _ask_program(self, plan: GraderPlan) -> None:
+        for _ in range(_PAIRS_AT_ONCE):
+            if not self._waiting or self._stopping.is_set():
+                return
+            pair = self._waiting.pop(0)
+            said = self._said_of(plan, pair)
+            if isinstance(said, tuple):
+                self._grade(pair, said)
+            elif said is not None:
+                self._fail(f"{said}" if isinstance(said, SeekrouteError) else type(said).__name__)
                 return  # the others are for the next turn
+
+    def _said_of(self, plan: GraderPlan, pair: Pair) -> tuple[float, float] | Exception | None:
+        """What the program says, or why it says nothing; None: the server stops."""
+        from seekroute.learning.grading import ask_webhook
+
+        said: list[tuple[float, float] | Exception] = []
+
+        def ask() -> None:
+            try:
+                said.append(ask_webhook(plan.webhook, plan.key, pair, _WEBHOOK_S))
+            except Exception as error:  # also of an answer that is none
+                said.append(error)
+
+        asking = threading.Thread(target=ask, name="seekroute-grader", daemon=True)
+        asking.start()
+        while asking.is_alive() and not self._stopping.is_set():
+            asking.join(_LOOK_S)
+        return said[0] if said else None
 
     def _ask_model(self, judge: str) -> None:
         from seekroute.learning.grading import judge_request
@@ -103,13 +132,16 @@ class Grading:
         for generation in [g for g, each in self._judged.items() if now - each.since > _FORGET_S]:
             del self._judged[generation]
         for pair in self._take(_JUDGED_AT_ONCE - len(self._judged)):
+            try:
+                bodies = [judge_request(judge, pair, turned=turned) for turned in (False, True)]
+            except Exception as error:  # an answer that is none
+                self._fail(f"it cannot be shown to a judge: {type(error).__name__}")
+                continue
             asked = [
                 self._gateway.core.ask_as_operator(
-                    judge_request(judge, pair, turned=order == "turned"),
-                    f"{order} {pair.generation}",
-                    pair.generation,
+                    body, f"{order} {pair.generation}", pair.generation
                 )
-                for order in ("straight", "turned")
+                for body, order in zip(bodies, ("straight", "turned"), strict=True)
             ]
             if all(asked):
                 self._judged[pair.generation] = _Judged(pair, now)
@@ -139,6 +171,9 @@ class Grading:
             scores = mean_of_orders(judged.verdicts["straight"], judged.verdicts["turned"])
         except GradingError as error:
             self._fail(str(error))
+            return
+        except Exception as error:  # an answer that is none
+            self._fail(type(error).__name__)
             return
         self._grade(judged.pair, scores)
 

@@ -16,7 +16,7 @@ from seekroute.server.refits import Refits
 
 if TYPE_CHECKING:
     from seekroute.gateway import Gateway
-    from seekroute.learning import Choice, Looks, Rating, RatingBook
+    from seekroute.learning import Choice, LearningError, Looks, Rating, RatingBook
     from seekroute.plan import LearningPlan, Plan
     from seekroute.server.metrics import Sample
 
@@ -28,6 +28,10 @@ LEARN_POLL_S: Final = 1.0
 _JUDGE_S: Final = 2.0
 # How often the weight of cost is found anew, where one is to be.
 _SPEND_S: Final = 10.0
+# How long ratings are refused after one could not be written, and how long one waits for others.
+_REFUSE_S: Final = 1.0
+# Between two lines in the log that say so.
+_SAY_AGAIN_S: Final = 60.0
 # Choices that wait for a disk that cannot be written: the latest.
 _MOST_UNWRITTEN: Final = 4096
 # How an answer ends that hints at nothing good.
@@ -63,6 +67,8 @@ class Learning:
         self._looks: Looks | None = None
         self._seen: object = None  # what was last told to the core was made of this
         self._judged = 0.0
+        self._refuse_until = 0.0
+        self._complained = float("-inf")
         self._told_missing: frozenset[str] = frozenset()
         self.reason = ""  # why nothing is learned though it should be
 
@@ -78,7 +84,7 @@ class Learning:
         """Gives the core's snapshot with what was learned, to be put in force inside; learns by the
         plan from then on, unless that fails."""
         with self._lock:  # or what was learned for the old one could take the place of the new
-            yield {**snapshot, "auto": self._learned(snapshot["auto"])}
+            yield {**snapshot, "auto": self._learned_or_plain(snapshot["auto"])}
             self._adopt(plan)
 
     def _adopt(self, plan: Plan) -> None:
@@ -95,8 +101,8 @@ class Learning:
 
     @property
     def takes_ratings(self) -> bool:
-        """Whether there is a place for them."""
-        return self._book is not None
+        """Whether they are asked for, also where they cannot be written down now."""
+        return self._plan is not None
 
     def close(self) -> None:
         """Writes down what was chosen, and closes the file. Idempotent."""
@@ -114,14 +120,30 @@ class Learning:
         from seekroute.learning import LearningError, Looks, RatingBook
 
         try:
-            self._book = RatingBook(self._home, keep=plan.keep)
+            book = RatingBook(self._home, keep=plan.keep)
         except LearningError as error:
-            self.reason = str(error)
-            _log.error("auto does not learn: %s", error)
+            self._give_up(error)
             return
+        try:
+            book.check()
+        except LearningError as error:
+            book.close()
+            self._give_up(error)
+            return
+        self._book = book
         self._looks = self._looks or Looks()
         self._seen = None
+        if self.reason:
+            _log.info("auto learns again")
         self.reason = ""
+
+    def _give_up(self, error: LearningError) -> None:
+        """Nothing is learned until the file can be used again, which is tried every turn."""
+        if str(error) != self.reason:
+            _log.error("auto does not learn: %s", error)
+        self.reason = str(error)
+        self._refuse_until = time.monotonic() + _REFUSE_S
+        self._close()
 
     def _close(self) -> None:
         self._refits.close()
@@ -133,16 +155,22 @@ class Learning:
 
     def turn(self) -> bool:
         """Takes what was chosen, and tells the core what was learned. For a `Follower`."""
+        from seekroute.learning import LearningError
+
         with self._lock:
             if self._book is None:
                 if self.reason and self._plan is not None:
                     self._open(self._plan)  # the file may have been mended
                 return False
-            self._take()
-            if time.monotonic() - self._judged >= _JUDGE_S:
-                self._weigh()
-                self._tell()
-                self._refit()
+            try:
+                self._book.check()
+                self._take()
+                if time.monotonic() - self._judged >= _JUDGE_S:
+                    self._weigh()
+                    self._tell()
+                    self._refit()
+            except LearningError as error:
+                self._give_up(error)
         return False
 
     def _take(self) -> None:
@@ -247,6 +275,16 @@ class Learning:
         names = self._plan.trusted if self._plan is not None else ()
         return {"", *(org for name in names if (org := self._org_named(name)))}
 
+    def _learned_or_plain(self, settings: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The same; where what was learned cannot be read, without it."""
+        from seekroute.learning import LearningError
+
+        try:
+            return self._learned(settings)
+        except LearningError as error:
+            self._give_up(error)
+            return settings
+
     def _say_once(self, reason: str) -> None:
         if reason not in self._told_missing:
             self._told_missing |= {reason}
@@ -266,24 +304,36 @@ class Learning:
         from seekroute.api.call import RefusedError
         from seekroute.learning import LearningError, Rating
 
-        with self._lock:
+        refused = RefusedError(
+            "store_unavailable", "ratings cannot be written down now: try again later"
+        )
+        # Who waits has a thread that others need: while the file hangs, nobody does.
+        if time.monotonic() < self._refuse_until or not self._lock.acquire(timeout=_REFUSE_S):
+            raise refused
+        try:
             if self._book is None:
-                raise Unrated
-            try:
+                raise refused
+            found = self._book.find(generation)
+            if found is None:
+                self._take()  # it may have ended a moment ago
                 found = self._book.find(generation)
-                if found is None:
-                    self._take()  # it may have ended a moment ago
-                    found = self._book.find(generation)
-                if found is None or found.org != org:
-                    raise Unrated
-                self._book.rate(
-                    Rating(generation, found.served, "feedback", org, score, category, comment)
-                )
-            except LearningError as error:
-                _log.error("a rating cannot be written down: %s", error)
-                raise RefusedError(
-                    "store_unavailable", "ratings cannot be written down now: try again later"
-                ) from None
+            if found is None or found.org != org:
+                raise Unrated
+            self._book.rate(
+                Rating(generation, found.served, "feedback", org, score, category, comment)
+            )
+        except LearningError as error:
+            self._refuse_until = time.monotonic() + _REFUSE_S
+            self._complain(error)
+            raise refused from None
+        finally:
+            self._lock.release()
+
+    def _complain(self, error: LearningError) -> None:
+        """Says in the log that ratings cannot be written down: once a minute."""
+        if time.monotonic() - self._complained >= _SAY_AGAIN_S:
+            self._complained = time.monotonic()
+            _log.error("a rating cannot be written down: %s", error)
 
     def rate_pair(self, ratings: list[Rating]) -> bool:
         """Takes what a grader says of both answers to a request; False: nothing is known of it."""
@@ -298,7 +348,7 @@ class Learning:
                     return False
                 self._book.rate(*ratings)
             except LearningError as error:
-                _log.error("the grades of a pair cannot be written down: %s", error)
+                self._complain(error)
                 return False
         return True
 

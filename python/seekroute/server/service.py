@@ -225,6 +225,7 @@ class Service:
                 *of_providers(self.control, self.gateway, opened.state),
             ):
                 stack.enter_context(follower.running())
+            stack.callback(self.learning.grading.stop)
             stack.callback(self.reloads.close)
             self._resources = stack.pop_all()
         self._settings = None  # its snapshot alone is megabytes, and the core has it now
