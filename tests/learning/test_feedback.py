@@ -314,6 +314,7 @@ def test_a_file_that_is_damaged_later_stops_no_request_and_no_start(
         answer = ask(server)
         assert server.service.checks()["learning"].state == "warning"
         assert rate(server, generation_id=answer["id"], score=1).status == 503
+        assert server.request("GET", "/metrics").status == 200
 
 
 def test_a_locked_file_refuses_ratings_at_once(tmp_path: Path, upstream: MockProvider) -> None:
@@ -330,3 +331,18 @@ def test_a_locked_file_refuses_ratings_at_once(tmp_path: Path, upstream: MockPro
             assert time.monotonic() - began < 15
             other.execute("ROLLBACK")
         eventually(lambda: rate(server, **given).status == 200)
+
+
+@pytest.mark.parametrize("weights", [b"no weights", None])
+def test_learned_weights_that_cannot_be_used_are_left_aside(
+    tmp_path: Path, upstream: MockProvider, weights: bytes | None
+) -> None:
+    with RatingBook(tmp_path) as book:
+        book.put_in_force(weights or b"gone", [DEAR, CHEAP], 60, {})
+    if weights is None:
+        (tmp_path / "router" / "000001.bin").unlink()
+    with running_server(tmp_path, **settings_for(upstream)) as server:
+        answer = ask(server)
+        assert answer["model"] == DEAR
+        assert rate(server, generation_id=answer["id"], score=1).status == 200
+        assert server.request("GET", "/metrics").status == 200

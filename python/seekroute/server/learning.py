@@ -237,8 +237,10 @@ class Learning:
         learned = settings
         try:
             learned = settings_with_weights(settings, self._book)
-        except LearningError as error:
+            self._looks.router(learned)
+        except (LearningError, ValueError) as error:  # of another release's table of vectors, say
             self._say_once(str(error))
+            learned = settings
         shifts = shifts_of(learned, self._book, self._looks, self._trusted())
         models = [{**row, "shift": shifts.get(row["id"], 0.0)} for row in learned["models"]]
         weight = learned["cost_weight"] if self._weight is None else self._weight
@@ -356,12 +358,15 @@ class Learning:
 
     def samples(self) -> Iterator[Sample]:
         """Metrics of it."""
-        book = self._book
-        if book is None:
+        from seekroute.learning import LearningError
+
+        if self._plan is None:
             return
-        kept, given = book.counts()
-        yield "seekroute_auto_choices", (), float(kept)
-        yield "seekroute_auto_ratings", (), float(given)
+        book = self._book
+        with contextlib.suppress(LearningError):  # the next turn says why
+            kept, given = (0, 0) if book is None else book.counts()
+            yield "seekroute_auto_choices", (), float(kept)
+            yield "seekroute_auto_ratings", (), float(given)
         yield "seekroute_shadow_graded_total", (), float(self.grading.graded)
         yield "seekroute_shadow_ungraded_total", (), float(self.grading.failed)
         if self._weight is not None:
