@@ -144,12 +144,13 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     source = Source(
         title=draw(words), url=draw(words), checked_on=draw(days), valid_from=draw(days)
     )
+    offered = st.lists(words.filter(bool), min_size=1, max_size=2, unique=True)
     models = []
     for slug in sorted(names):
         endpoints = tuple(
             Endpoint(
                 provider="x",
-                model=draw(words.filter(bool)),
+                model=f"{slug}-{named}",
                 price=draw(prices()),
                 source=draw(st.sampled_from(["", "s"])),
                 checked_on=draw(st.none() | days),
@@ -157,7 +158,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
                 limits=LimitValues(requests_per_minute=draw(st.none() | st.integers(0, 10**9))),
                 weight=draw(st.just(1.0) | st.floats(0, 1000)),
             )
-            for _ in range(draw(st.integers(1, 2)))
+            for named in draw(offered)
         )
         model = CatalogModel(
             id=f"a/{slug}",

@@ -12,6 +12,7 @@ import typer
 from seekroute.cli.router import app, progress
 from seekroute.cli.shared import JsonOption, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
+from seekroute.money import usd
 
 if TYPE_CHECKING:
     from seekroute.cli.shared import Shared
@@ -199,7 +200,7 @@ def replay(
             "requests": each.requests,
             "agreed": each.agreed,
             "effective": round(each.effective, 1),
-            "usd_per_1000": round(each.cost_pico / 10**9, 6),
+            "usd_per_1000": usd(round(each.cost_pico)),  # as many nano-USD as pico-USD of one
             "score": None if each.score != each.score else round(each.score, 4),
             "within": None if each.within != each.within else round(each.within, 4),
         }

@@ -25,6 +25,7 @@ _SHARE: Final = 0.25  # of all that is known, the prior included: what an organi
 # Of a chance: the core's bound on what anything is believed to be.
 _LEAST: Final = 0.01
 _STEPS: Final = 50
+_STILL: Final = 1e-10  # a step that is no longer is the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def shift_of(heard: Sequence[Voice]) -> float:
             bend += each.weight * chance * (1 - chance)
         move = max(-1.0, min(1.0, slope / bend))
         shift = max(-MOST_SHIFT, min(MOST_SHIFT, shift + move))
-        if abs(move) < 1e-9:
+        if abs(move) < _STILL:
             break
     return shift
 
