@@ -155,15 +155,8 @@ def test_what_was_not_chosen_cannot_be_rated(gateway: RunningServer) -> None:
 
 
 def test_nobody_rates_what_another_organization_asked(gateway: RunningServer) -> None:
-    service = gateway.service
-    service.control.orgs.create("others")
-    _, other = service.control.keys.create(
-        "others",
-        name="test",
-        profile=service.default_profile.name,
-        prefix=service.default_profile.key_prefix,
-    )
-    service.sync_keys()
+    gateway.service.control.orgs.create("others")
+    other = gateway.another_key("others")
     answer = ask(gateway)
     given = {"generation_id": answer["id"], "score": 0}
     assert told(post(gateway, "/v1/feedback", given, other))[0] == 404

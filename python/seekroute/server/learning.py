@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from seekroute.api.call import Unrated
-from seekroute.server.grading import Grading
+from seekroute.server.followers import Follower
+from seekroute.server.grading import GRADE_POLL_S, Grading
 from seekroute.server.refits import Refits
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("seekroute.server")
 
-LEARN_POLL_S: Final = 1.0
-"""How often what was chosen is taken from the core."""
+# How often what was chosen is taken from the core.
+_LEARN_POLL_S: Final = 1.0
 # How often models are judged anew, where there are new ratings: that reads hundreds of them.
 _JUDGE_S: Final = 2.0
 # How often the weight of cost is found anew, where one is to be.
@@ -150,6 +151,23 @@ class Learning:
         if self._book is not None:
             self._book.close()
             self._book = None
+
+    def followers(self) -> Iterator[Follower]:
+        """What is done every so often, on threads of their own: a grader may take its time."""
+        yield Follower(
+            "learning",
+            _LEARN_POLL_S,
+            self.turn,
+            does="write down what auto chose",
+            trouble="auto does not learn: the log says why",
+        )
+        yield Follower(
+            "grading",
+            GRADE_POLL_S,
+            self.grading.turn,
+            does="have shadow pairs graded",
+            trouble="shadow pairs are not graded: the log says why",
+        )
 
     # --- every so often ---------------------------------------------------------------------------
 

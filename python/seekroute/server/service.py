@@ -23,9 +23,8 @@ from seekroute.server.connection_table import ConnectionTable
 from seekroute.server.cors import Cors
 from seekroute.server.day_counts import DayCounts
 from seekroute.server.followers import Follower
-from seekroute.server.grading import GRADE_POLL_S
 from seekroute.server.key_feed import KeyFeed, KeyRights
-from seekroute.server.learning import LEARN_POLL_S, Learning
+from seekroute.server.learning import Learning
 from seekroute.server.limits import Limits
 from seekroute.server.metrics import HttpCounts, Sample
 from seekroute.server.questions import of_providers
@@ -177,24 +176,10 @@ class Service:
             self.learning.adopt(plan)
             stack.callback(self.learning.close)
             self.learning.turn()
-            learning = Follower(
-                "learning",
-                LEARN_POLL_S,
-                self.learning.turn,
-                does="write down what auto chose",
-                trouble="auto does not learn: the log says why",
-            )
             if plan.ledger:
                 self.refusals = Refusals(data_dir)
                 stack.callback(self.refusals.close)
                 self.gateway.on_record(self.refusals.record)
-            grading = Follower(
-                "grading",
-                GRADE_POLL_S,
-                self.learning.grading.turn,
-                does="have shadow pairs graded",
-                trouble="shadow pairs are not graded: the log says why",
-            )
             self.reloads = Reloads(self.control, self.adopt, self._environ)
             self.reloads.begin(plan.source, packed(replace(plan, anew=frozenset())))
             self.upkeep = Upkeep(
@@ -220,8 +205,7 @@ class Service:
             stack.enter_context(self.upkeep.running())
             for follower in (
                 reloading,
-                learning,
-                grading,
+                *self.learning.followers(),
                 *of_providers(self.control, self.gateway, opened.state),
             ):
                 stack.enter_context(follower.running())
