@@ -138,7 +138,7 @@ def test_a_way_to_upstreams_is_known_in_the_wire_rooms_alone() -> None:
     """Who carries a request knows what it asks, and no protocol by its name."""
     words = ("embedding", "kOpenAi")
     # What a model of another kind is refused with says where it is asked.
-    told = ROOT / "cpp/routing/planner.cc"
+    told = ROOT / "cpp/routing/nothing_left.cc"
     named = [
         f"{source.relative_to(ROOT)}: {word}"
         for room in ("gateway", "routing", "billing", "store", "transport")
