@@ -123,15 +123,19 @@ def test_what_is_free_is_chosen_first(tmp_path: Path, upstream: MockProvider) ->
 
 
 def test_guesses_leave_room_to_save(upstream: MockProvider) -> None:
-    def slack(**auto: Any) -> float:
+    def slack(name: str = "cost_slack", **auto: Any) -> float | None:
         overrides = settings_for(upstream, **auto)
         pool = prepare(load_settings(None, overrides=overrides, environ={}), {}).snapshot["auto"]
-        found: float = pool["cost_slack"]
+        found: float | None = pool[name]
         return found
 
     assert slack(models=[WEAK, STRONG]) == pytest.approx(0.2)
     assert slack(models=[WEAK, {"model": STRONG, "quality": 0.8}]) == 0.05
     assert slack(models=[WEAK, STRONG], cost_slack=0.1) == 0.1
+    # Guesses give way to what is learned, what was said does not.
+    assert slack("learned_slack", models=[WEAK, STRONG]) == 0.05
+    assert slack("learned_slack", models=[WEAK, STRONG], cost_slack=0.1) is None
+    assert slack("learned_slack", models=[WEAK, {"model": STRONG, "quality": 0.8}]) is None
 
 
 def test_a_choice_without_models_is_warned_of(upstream: MockProvider) -> None:
