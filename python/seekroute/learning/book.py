@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     delete,
     func,
@@ -136,13 +137,15 @@ class RatingBook(Closable):
         self.keep: Final = keep
         self._now = now
 
-    def check(self) -> None:
-        """Looks whether the file is still there and can be read.
+    def check(self, *, writable: bool = False) -> None:
+        """Looks whether the file is still there and can be read; also whether it can be written.
 
         Raises:
-            LearningError: it is gone, another one, or damaged.
+            LearningError: it is gone, another one, or damaged; or it cannot be written.
         """
         self._database.check()
+        if writable:
+            self._database.check_writable()
 
     def close(self) -> None:
         """Closes the file."""
@@ -332,9 +335,19 @@ class RatingBook(Closable):
             rows = connection.execute(select(version).order_by(version.c.number.desc())).all()
         return [_version(row._mapping) for row in rows]
 
+    def latest_version(self) -> Version | None:
+        """The one that was made last, in force or not; None: there is none."""
+        return self._latest_version()
+
     def in_force(self) -> Version | None:
         """The version that is in force; None: the weights of the configuration are, if any."""
-        return next((each for each in self.versions() if each.state == "in_force"), None)
+        return self._latest_version(version.c.state == "in_force")
+
+    def _latest_version(self, *where: ColumnElement[bool]) -> Version | None:
+        query = select(version).where(*where).order_by(version.c.number.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _version(row._mapping)
 
     def learned_through(self, which: Version) -> int:
         """The moment, in Unix milliseconds, from which on ratings are new to a version: what it was
