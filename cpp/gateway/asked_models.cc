@@ -142,8 +142,9 @@ class Gathering {
         for (const std::string& id : found->second) {
           // Who asks for what costs nothing gets nothing else.
           const bool free_only = (*models_)[i].free_only;
-          Add(snapshot_.catalog.Find(id),
-              {.after = after, .free_only = free_only, .by_client = false});
+          const Model* const model = snapshot_.catalog.Find(id);
+          if (AddTrigger(model, after, free_only)) continue;
+          Add(model, {.after = after, .free_only = free_only, .by_client = false});
         }
       }
     }
@@ -154,6 +155,18 @@ class Gathering {
   const ApiKey* const key_;
   std::vector<PlannedModel>* const models_;
   static constexpr uint8_t kMostPools = 2;
+
+  // It is a fallback already: it is asked after that as well, and not twice.
+  bool AddTrigger(const Model* model, AskedAfter after, bool free_only) {
+    const Model* const sold = model != nullptr ? SoldTo(key_, model) : nullptr;
+    const auto is_it = [sold, free_only](const PlannedModel& each) {
+      return each.model == sold && !each.by_client && (!each.free_only || free_only);
+    };
+    const auto found = std::ranges::find_if(*models_, is_it);
+    if (found == models_->end()) return false;
+    if (found->after != after) found->also_after |= BitOf(after);
+    return true;
+  }
 
   // By its id, or by another of its names.
   static bool IsMeant(const std::vector<std::string>& patterns, const PooledModel& model) {

@@ -139,6 +139,7 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
     if (!planned.provider.empty() && !Means(planned.provider, endpoint)) continue;
     if (number > 0 && IsPlaced(endpoint)) continue;
     Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after, name_};
+    candidate.also_after = planned.also_after;
     candidate.of_any_list = !planned.by_client && planned.after == AskedAfter::kAny;
     ExcludedSet why = ExcludedBy(filters_, candidate);
     const bool forbidden = asked_ != nullptr && !asked_->allow_fallbacks && !planned.by_client;
@@ -286,7 +287,7 @@ bool Planner::PromoteFallbacks() {
   });
   bool any = false;
   for (Ranked& each : ranked_) {
-    if (!too_long || each.candidate.after != AskedAfter::kContextTooLong) continue;
+    if (!too_long || !each.candidate.IsAskedAfter(AskedAfter::kContextTooLong)) continue;
     each.candidate.after = AskedAfter::kAny;
     any = true;
   }

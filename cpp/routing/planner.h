@@ -25,6 +25,7 @@ class AutoRouter;
 struct PlannedModel {
   const Model* model = nullptr;
   AskedAfter after = AskedAfter::kAny;
+  uint8_t also_after = 0;                // as Candidate has it
   bool free_only = false;                // `:free` stands behind its name
   bool by_client = true;                 // it named the model: what that costs is its choice
   std::string_view provider;             // the only one it is asked at; empty: any

@@ -18,6 +18,9 @@ namespace seekroute {
 
 // How a candidate came to be one: after which failures of those before it it may be asked.
 enum class AskedAfter : uint8_t { kAny, kContextTooLong, kContentPolicy };
+constexpr uint8_t BitOf(AskedAfter after) {
+  return static_cast<uint8_t>(1U << static_cast<unsigned>(after));
+}
 
 // One endpoint that may be asked. Points into the catalog, which whoever keeps this keeps too.
 struct Candidate {
@@ -33,6 +36,12 @@ struct Candidate {
   // Of the operator's list `any`: asked after what another provider would be asked after.
   bool of_any_list = false;
   int64_t expected_answer = 0;  // tokens of one choice; 0: answers are not made of them
+
+  uint8_t also_after = 0;  // other lists of the operator's that have its model: BitOf() each
+
+  bool IsAskedAfter(AskedAfter which) const {
+    return after == which || (also_after & BitOf(which)) != 0;
+  }
 
   // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
   int64_t context() const { return model->ContextAt(*endpoint, inputs); }

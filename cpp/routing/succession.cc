@@ -7,6 +7,13 @@ namespace {
 
 uint64_t Bit(size_t place) { return uint64_t{1} << place; }
 
+// The operator lists its model for that very failure.
+bool IsListedFor(const Candidate& candidate, FailureClass failure) {
+  return (failure == FailureClass::kContext &&
+          candidate.IsAskedAfter(AskedAfter::kContextTooLong)) ||
+         (failure == FailureClass::kPolicy && candidate.IsAskedAfter(AskedAfter::kContentPolicy));
+}
+
 }  // namespace
 
 Succession::Succession(const Route* route, const RetryPolicy* policy)
@@ -53,12 +60,11 @@ bool Succession::IsOpen(size_t place, uint64_t closed) const {
 
 // It is there for a failure that has not been.
 bool Succession::IsSpare(size_t place) const {
-  const AskedAfter after = route_->candidates[place].after;
-  if (after == AskedAfter::kAny) return false;
-  const FailureClass wanted =
-      after == AskedAfter::kContextTooLong ? FailureClass::kContext : FailureClass::kPolicy;
-  return std::ranges::none_of(together_,
-                              [wanted](const Failure& each) { return each.failure == wanted; });
+  const Candidate& candidate = route_->candidates[place];
+  if (candidate.after == AskedAfter::kAny) return false;
+  return std::ranges::none_of(together_, [&candidate](const Failure& each) {
+    return IsListedFor(candidate, each.failure);
+  });
 }
 
 size_t Succession::FirstFrom(size_t place) const {
@@ -96,18 +102,19 @@ bool Succession::IsLonger(size_t than, size_t place) const {
   return context > 0 && route_->candidates[place].context() > context;
 }
 
-Step Succession::StepTo(size_t from, size_t to) const {
-  const Candidate& failed = route_->candidates[from];
+Step Succession::StepFrom(const Failure& failure, size_t to) const {
+  const Candidate& failed = route_->candidates[failure.place];
   const Candidate& next = route_->candidates[to];
   if (failed.model != next.model) {
-    return next.of_any_list ? Step::kOtherProvider : Step::kOtherModel;
+    const bool as_provider = next.of_any_list && !IsListedFor(next, failure.failure);
+    return as_provider ? Step::kOtherProvider : Step::kOtherModel;
   }
   return failed.endpoint->provider == next.endpoint->provider ? Step::kOtherEndpoint
                                                               : Step::kOtherProvider;
 }
 
 bool Succession::Opens(const Failure& failure, size_t place) const {
-  const May may = MayFollow(failure.failure, StepTo(failure.place, place));
+  const May may = MayFollow(failure.failure, StepFrom(failure, place));
   return Holds(may, *policy_, {failure.own_limit, IsLonger(failure.place, place)});
 }
 

@@ -60,7 +60,7 @@ class Succession {
   bool IsOpen(size_t place, uint64_t closed) const;
   bool IsSpare(size_t place) const;
   bool HasTurn(const Model& model, uint64_t closed) const;
-  Step StepTo(size_t from, size_t to) const;
+  Step StepFrom(const Failure& failure, size_t to) const;
   bool Opens(const Failure& failure, size_t place) const;
   bool IsLonger(size_t than, size_t place) const;
   void BarModelOf(size_t place, bool but_longer);

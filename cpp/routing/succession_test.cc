@@ -101,6 +101,30 @@ TEST_F(SuccessionTest, WhatIsSaidOfTheRequestOpensNoListOfAny) {
   EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 1, 2}));
 }
 
+TEST_F(SuccessionTest, AModelOfSeveralListsIsAskedAfterTheFailuresOfEach) {
+  const std::pair<ErrorCode, AskedAfter> of_request[] = {
+      {ErrorCode::kContextLengthExceeded, AskedAfter::kContextTooLong},
+      {ErrorCode::kContentPolicyViolation, AskedAfter::kContentPolicy}};
+  Plan({{100}, {100}});
+  Candidate& fallback = route_.candidates[1];
+  for (const auto& [code, list] : of_request) {
+    fallback.of_any_list = true;
+    fallback.after = AskedAfter::kAny;
+    fallback.also_after = BitOf(list);
+    EXPECT_EQ(Asked(code, 400), (Places{0, 1}));
+    EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), (Places{0, 1}));
+    for (const auto& other : of_request) {
+      if (other.second == list) continue;
+      EXPECT_EQ(Asked(other.first, 400), Places{0});
+    }
+    fallback.of_any_list = false;
+    fallback.after = of_request[0].second;
+    fallback.also_after = BitOf(of_request[1].second);
+    EXPECT_EQ(Asked(code, 400), (Places{0, 1}));
+    EXPECT_EQ(Asked(ErrorCode::kUpstreamError, 500), Places{0});
+  }
+}
+
 TEST_F(SuccessionTest, ABadRequestIsAskedOfOthersWhereTheOperatorSaysSo) {
   Plan({{0, 0}, {0, 0}});
   EXPECT_EQ(Asked(ErrorCode::kUpstreamInvalidRequest, 400), Places{0});
