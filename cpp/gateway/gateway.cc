@@ -403,7 +403,7 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                               .upstream_limiter = &upstream_limiter_,
                               .stats = &stats_,
                               .health = &health_};
-    std::vector<Skip> skipped = PassedOverByLimits(admission, *snapshot, world);
+    std::vector<Skip> skipped = PassedOverNow(admission, *snapshot, world);
     quoted = LookAtLimits(admission, request.options, options_, {clock_.Now(), clock_.WallTime()},
                           &limiter_, &skipped);
     Result<std::string> quote = WriteQuote(admission, *snapshot, options_, now, skipped);

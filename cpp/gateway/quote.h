@@ -26,7 +26,7 @@ inline constexpr int64_t kExpectedAnswerTokens = 400;
 // token a choice; `max`: what the same request is held for (gateway/spend_bound.h), null where
 // nothing bounds the answer. The outer cost is the first candidate's expected and the extremes over
 // all of them, as any may serve it. `admission` must have been admitted, with an estimate of the
-// prompt. `skipped`: why limits would pass over candidates now, by place; empty: none. A max_cost
+// prompt. `skipped`: why candidates would be passed over now, by place; empty: none. A max_cost
 // is told back and shortens the longest answer to what it pays for; fails with kMaxCostExceeded as
 // the request would. Pure.
 Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snapshot,

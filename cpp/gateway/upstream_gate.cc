@@ -97,11 +97,10 @@ UpstreamGate::Answer UpstreamGate::Look(const Candidate& candidate, const Provid
              });
 }
 
-std::vector<Skip> PassedOverByLimits(const Admission& admission, const Snapshot& snapshot,
-                                     const ExchangeWorld& world) {
+std::vector<Skip> PassedOverNow(const Admission& admission, const Snapshot& snapshot,
+                                const ExchangeWorld& world) {
   const std::vector<Candidate>& candidates = admission.route.candidates;
   std::vector<Skip> skipped(candidates.size(), Skip::kNone);
-  if (world.upstream_limiter == nullptr || world.upstream_limiter->AllAreFree()) return skipped;
   const UpstreamGate gate(&admission, &world);
   for (size_t place = 0; place < candidates.size(); ++place) {
     const Candidate& candidate = candidates[place];
@@ -111,7 +110,10 @@ std::vector<Skip> PassedOverByLimits(const Admission& admission, const Snapshot&
     question.last_resort = true;
     while (true) {
       const HealthAnswer alive = world.health->Look(question, world.clock->Now());
-      if (alive.skip != Skip::kNone) break;  // with none of the keys that are left
+      if (alive.skip != Skip::kNone) {  // with none of the keys that are left
+        if (skipped[place] == Skip::kNone) skipped[place] = alive.skip;
+        break;
+      }
       const size_t key = alive.permit.key();
       const UpstreamGate::Answer let = gate.Look(candidate, *question.provider, key);
       skipped[place] = let.skip;

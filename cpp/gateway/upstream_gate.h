@@ -40,11 +40,11 @@ class UpstreamGate {
   const ExchangeWorld& world_;
 };
 
-// Why the limits of whom they ask would pass over candidates of a planned request now, by place;
-// kNone for those that they let pass, or that are out for another reason. Takes nothing.
-// Thread-safe.
-std::vector<Skip> PassedOverByLimits(const Admission& admission, const Snapshot& snapshot,
-                                     const ExchangeWorld& world);
+// Why candidates of a planned request would be passed over now, by place: for their health, that
+// of a last resort whose next turn has not come, too, or for the limits of whom they ask. kNone:
+// they may be asked. Takes nothing. Thread-safe.
+std::vector<Skip> PassedOverNow(const Admission& admission, const Snapshot& snapshot,
+                                const ExchangeWorld& world);
 
 // Tells of the endpoints and keys in `rows` whose own limits let not even the smallest request pass
 // now. A look at the limiter for each key, and for each key of each endpoint.

@@ -111,7 +111,9 @@ def reset(
 
 def _health(options: Shared) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ask_server(options, "health")["health"]
-    return [{name: _named(name, value) for name, value in row.items()} for row in found]
+    # One word for the state everywhere: `lacks` still says that something is missing to ask it.
+    said = [{**row, "state": _state(row)} for row in found]
+    return [{name: _named(name, value) for name, value in row.items()} for row in said]
 
 
 def _named(name: str, value: Any) -> Any:
