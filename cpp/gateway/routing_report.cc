@@ -83,6 +83,7 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
   const AutoRoute& chosen = *route.automatic;
   json->Key("auto").Object();
   json->Key("strategy").String(NameOf(chosen.strategy));
+  json->Key("strategy_source").String(NameOf(chosen.strategy_source));
   json->Key("revision");
   chosen.revision.empty() ? json->Null() : json->String(chosen.revision);
   json->Key("difficulty").Raw(FormatShare(static_cast<double>(chosen.difficulty)));

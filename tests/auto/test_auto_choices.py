@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,6 @@ import pytest
 from choosing import EASY, HARD, MIDDLE, STRONG, WEAK, Choosing, asking, choosing, settings_for
 from seekroute.config import load_settings, prepare
 from seekroute.testing import MockProvider, Status
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[MockProvider]:
-    with MockProvider() as mock:
-        yield mock
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider) -> Iterator[Choosing]:
-    folder = tmp_path_factory.mktemp("auto")
-    with choosing(folder, upstream, **settings_for(upstream)) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(upstream: MockProvider) -> None:
-    upstream.reset()
 
 
 def test_a_conversation_stays_with_its_model(tmp_path: Path, upstream: MockProvider) -> None:

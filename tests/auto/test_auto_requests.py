@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +23,6 @@ from seekroute.plan import Plan
 from seekroute.testing import MockProvider, Status
 
 STARS = "planet moon orbit galaxy comet telescope"
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[MockProvider]:
-    with MockProvider() as mock:
-        yield mock
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider) -> Iterator[Choosing]:
-    folder = tmp_path_factory.mktemp("auto")
-    with choosing(folder, upstream, **settings_for(upstream)) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(upstream: MockProvider) -> None:
-    upstream.reset()
 
 
 def test_the_prompt_decides(gateway: Choosing) -> None:
