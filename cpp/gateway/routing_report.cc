@@ -105,6 +105,22 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
   json->End().End();
 }
 
+std::string WriteChoice(const AutoRoute& chosen, bool tells_cost) {
+  if (chosen.models.empty()) return "";
+  const AutoVerdict& first = chosen.models.front().verdict;
+  const auto rounded = [](double share) {  // a number of a header has three places at most
+    const auto thousandths = int64_t{std::lround(share * 1e3)};
+    return FormatUsd(Money{thousandths * 1'000'000});
+  };
+  std::string text = "model=\"" + chosen.models.front().model->id + '"';
+  text += ", quality=" + rounded(static_cast<double>(first.quality));
+  if (tells_cost) text += ", expected_usd=\"" + FormatUsd(Rate{first.offer.cost_pico}) + '"';
+  text += ", reason=" + std::string(NameOf(first.reason));
+  text += ", propensity=" + rounded(first.chance);
+  text += ", strategy=" + std::string(NameOf(chosen.strategy));
+  return text;
+}
+
 namespace {
 
 // "gpt-5-mini by openai, after groq (429)", "gpt-5-mini by openai, quicker than groq".

@@ -58,6 +58,11 @@ void WriteOrder(const Route& route, JsonWriter* json);
 // "model", "quality", "expected_usd", "latency_ms" (null: unknown), "score" and "reason".
 void WriteAuto(const Route& route, size_t most, JsonWriter* json);
 
+// What the header `x-seekroute-route` says of the choice: a dictionary of RFC 9651 with "model",
+// "quality", "expected_usd" (where `tells_cost`), "reason", "propensity" and "strategy", numbers
+// rounded as it wants them. "": nothing of the pool could be chosen.
+std::string WriteChoice(const AutoRoute& chosen, bool tells_cost);
+
 // The members "candidates", and "more_excluded" where there are more than are told.
 // `skipped`: why each was passed over at its turn; empty: nobody was.
 void WriteCandidates(const Route& route, UnixSeconds created, std::span<const Skip> skipped,
