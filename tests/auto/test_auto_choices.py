@@ -115,11 +115,3 @@ def test_guesses_leave_room_to_save(upstream: MockProvider) -> None:
     assert slack(models=[WEAK, STRONG]) == pytest.approx(0.2)
     assert slack(models=[WEAK, {"model": STRONG, "quality": 0.8}]) == 0.05
     assert slack(models=[WEAK, STRONG], cost_slack=0.1) == 0.1
-
-
-def test_a_choice_without_models_is_warned_of(upstream: MockProvider) -> None:
-    overrides = settings_for(upstream, models=[], strategy="cost")
-    [warning] = prepare(load_settings(None, overrides=overrides, environ={}), {}).warnings
-    assert "routing.auto.models is empty" in warning
-    overrides["routing"]["auto"] = {}
-    assert prepare(load_settings(None, overrides=overrides, environ={}), {}).warnings == ()

@@ -14,7 +14,7 @@ from seekroute.config.settings import Settings
 from seekroute.errors import ConfigError, Problem
 from seekroute.money import nano
 
-__all__ = ["auto_pool", "unused_auto"]
+__all__ = ["auto_pool"]
 
 # The quality of the cheapest and of the dearest model of which none is declared, and where there is
 # nothing to tell them apart.
@@ -83,23 +83,6 @@ def auto_pool(
         "weights": weights,
         "vectors": _vectors() if weights else None,
     }
-
-
-def unused_auto(settings: Settings) -> list[Problem]:
-    """A warning about what is said of a choice without anything to choose from."""
-    own = settings.routing.auto
-    said = sorted(own.model_fields_set - {"models"})
-    if own.models or not said:
-        return []
-    at = f"routing.auto.{said[0]}"
-    return [
-        Problem(
-            at,
-            "it has no effect: routing.auto.models is empty, so `auto` means default_model",
-            "list the models to choose from, or leave it out",
-            settings.origin_detail(at),
-        )
-    ]
 
 
 def _by_price(models: Sequence[Mapping[str, Any]]) -> dict[str, float]:

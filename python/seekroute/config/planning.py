@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seekroute.api.models import ModelList
-from seekroute.config.auto_pool import unused_auto
+from seekroute.config.auto_unused import unused_auto
 from seekroute.config.catalog_rows import model_rows
 from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of

@@ -35,6 +35,8 @@ _REFUSE_S: Final = 1.0
 _SAY_AGAIN_S: Final = 60.0
 # Choices that wait for a disk that cannot be written: the latest.
 _MOST_UNWRITTEN: Final = 4096
+# The default of `trusted`, of which nobody has said that it is there.
+_USUALLY_TRUSTED: Final = "default"
 # How an answer ends that hints at nothing good.
 _BAD_ENDS: Final = frozenset({"content_filter", "refusal"})
 
@@ -98,6 +100,13 @@ class Learning:
         if self._plan is None:
             self.reason = ""
             return
+        for name in self._plan.trusted:
+            if name != _USUALLY_TRUSTED and self._org_named(name) is None:
+                _log.warning(
+                    "routing.auto.learning.trusted: there is no organization %r (yet): seekroute "
+                    "orgs list shows them",
+                    name,
+                )
         self._open(self._plan)
 
     @property
