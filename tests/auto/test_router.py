@@ -91,6 +91,8 @@ def test_the_core_decides_by_quality_and_cost(router: seekroute.Router) -> None:
             router.decide(long, strategy=strategy, costs={"weak": 1, "strong": 1}).model == "strong"
         )
     assert "strong" in str(seekroute.shown.bundle(decision)["text/plain"])
+    free = router.decide(short, costs={"weak": -0.0, "strong": "-0"})
+    assert not any(each.cost.is_signed() for each in free.verdicts)
 
 
 def test_a_decision_by_the_catalogs_prices() -> None:

@@ -161,6 +161,11 @@ def test_prices_that_make_no_sense(price: str, path: str, words: str) -> None:
     assert problems[at].where.startswith("catalog.yaml:")
 
 
+def test_a_price_of_less_than_nothing_is_nothing() -> None:
+    for zero in ("-0", "-0.00"):
+        assert price_of(f'{{input: "{zero}", output: "1"}}').input == "0"
+
+
 def test_hints_name_what_was_meant_deep_inside() -> None:
     text = row('{input: "1", output: "1", variants: [{servicetier: flex, input: "1"}]}')
     problem = refused(text)["models.0.endpoints.0.price.variants.0.servicetier"]

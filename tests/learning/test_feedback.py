@@ -144,6 +144,11 @@ def test_a_rating_that_is_none_is_refused(
     assert told(post(gateway, "/v1/feedback", given)) == (400, code, param)
 
 
+def test_less_than_nothing_is_nothing(gateway: RunningServer) -> None:
+    given = b'{"generation_id": "%s", "score": -0.0}' % ask(gateway)["id"].encode()
+    assert b"-" not in post(gateway, "/v1/feedback", given).body.rpartition(b"score")[2]
+
+
 def test_what_was_not_chosen_cannot_be_rated(gateway: RunningServer) -> None:
     body = {"model": DEAR, "messages": [{"role": "user", "content": "Hello!"}]}
     named = post(gateway, "/v1/chat/completions", body).json()

@@ -36,6 +36,7 @@ def feedback(call: ApiCall, sources: Sources) -> ApiAnswer:
         raise RefusedError("invalid_type", "score: expected a number", "score")
     if not math.isfinite(score) or not 0 <= score <= 1:
         raise RefusedError("invalid_value", "score: expected 0 (bad) to 1 (good)", "score")
+    score += 0  # of -0.0 it makes 0
     generation = _rate(call, sources, given, float(score))
     return _answer({"generation_id": generation, "score": score})
 

@@ -191,4 +191,4 @@ def _outcome(row: Mapping[str, Any], name: str, place: str) -> float:
         raise SeekrouteError(f"{place}: there is no outcome of {name!r}") from None
     if not 0 <= value <= 1:
         raise SeekrouteError(f"{place}: the outcome of {name!r} is not between 0 and 1")
-    return value
+    return value + 0.0  # of -0.0 it makes 0

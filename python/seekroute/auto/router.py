@@ -389,7 +389,7 @@ def _cost_of(model: str, costs: Mapping[str, Decimal | str | int | float] | None
         raise SeekrouteError(
             f"what a request costs with {model} is not known: give costs={{{model!r}: USD, ...}}"
         )
-    return found
+    return abs(found)  # of -0.0 it makes 0
 
 
 def _catalog_cost(model: str) -> Decimal | None:

@@ -38,6 +38,8 @@ def _decimal(value: object, places: int) -> str:
     if not isinstance(value, str):
         raise ValueError('expected a decimal in quotes; for example "0.15"')
     if value.startswith("-") and _DECIMAL.fullmatch(value[1:]):
+        if not value.strip("-0."):
+            return "0"
         raise ValueError("expected a price of 0 or more, found a negative one")
     match = _DECIMAL.fullmatch(value)
     if not match:
