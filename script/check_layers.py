@@ -57,6 +57,7 @@ THIRD_PARTY = {
 CORE_IMPORTERS = {
     *("gateway.py", "exchange.py", "ledger.py", "error_table.py", "visible.py", "auto/scoring.py"),
     "learning/looks.py",
+    "learning/spending.py",
 }
 APART = ("server", "client", "cli")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import pytest
 
-from rated_requests import SETTINGS
-from seekroute.learning import Looks
-from seekroute.learning.spending import MOST_WEIGHT, Offer, Target, _pick, cost_weight_for
+from seekroute.learning.spending import MOST_WEIGHT, Offer, Target, chosen, cost_weight_for
 
 
 def traffic(seed: int, count: int = 300) -> list[list[Offer]]:
@@ -28,7 +25,7 @@ def traffic(seed: int, count: int = 300) -> list[list[Offer]]:
 
 
 def mean_cost(requests: list[list[Offer]], weight: float) -> float:
-    return sum(_pick(offers, weight).cost_pico for offers in requests) / len(requests)
+    return sum(each.cost_pico for each in chosen(requests, weight)) / len(requests)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -50,8 +47,8 @@ def test_holds_a_share_of_the_dearest_on_traffic_that_comes_later(seed: int) -> 
     before, after = traffic(seed, 500), traffic(seed, 1000)[500:]
     weight = cost_weight_for(before, Target(dearest_share=0.3))
     dearest = sum(
-        _pick(offers, weight).cost_pico == max(each.cost_pico for each in offers)
-        for offers in after
+        each.cost_pico == max(offer.cost_pico for offer in offers)
+        for each, offers in zip(chosen(after, weight), after, strict=True)
     )
     assert dearest / len(after) == pytest.approx(0.3, abs=0.07)
 
@@ -59,23 +56,3 @@ def test_holds_a_share_of_the_dearest_on_traffic_that_comes_later(seed: int) -> 
 def test_what_cannot_be_held_gives_the_most_weight() -> None:
     offers = [Offer(0.8, 1000), Offer(0.7, 1000)]
     assert cost_weight_for([offers] * 5, Target(pico_per_request=10)) == MOST_WEIGHT
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_picks_as_the_core_does(seed: int) -> None:
-    draw = random.Random(seed)
-    names = [f"a/{place}" for place in range(draw.randint(1, 6))]
-    weight = draw.choice([0.0, 0.1, 0.5, 3.0])
-    settings: dict[str, Any] = {
-        **SETTINGS,
-        "models": [{"id": name, "quality": 0.5, "names": [name], "aliases": []} for name in names],
-        "cost_weight": weight,
-    }
-    router = Looks().router(settings)
-    for _ in range(50):
-        quality = [draw.randrange(64) / 64 for _ in names]
-        costs = [draw.choice([0, 100, 1000, draw.randrange(1, 10**6)]) for _ in names]
-        offers = [(place, cost, 0, False) for place, cost in enumerate(costs)]
-        first = router.rank(quality, offers, "balanced")[0][0]
-        mine = _pick([Offer(q, c) for q, c in zip(quality, costs, strict=True)], weight)
-        assert mine.cost_pico == costs[first]

@@ -1,17 +1,21 @@
 """What spending costs in quality so that `balanced` holds a target on the traffic of late.
 
 A weight of cost that is set once spends more or less as the traffic changes. So it is found anew
-from the last choices, whose offers are kept: the weight with which they would have met the target.
-The mean cost, and the share of the dearest model, fall as the weight rises, so halving finds it.
+from the last choices, whose offers are kept: the weight with which they would have met the target,
+as the core itself would have chosen. The mean cost, and the share of the dearest model, fall as the
+weight rises, so halving finds it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["LATEST_CHOICES", "LEAST_CHOICES", "MOST_WEIGHT", "Offer", "Target", "cost_weight_for"]
+__all__ = [
+    *("LATEST_CHOICES", "LEAST_CHOICES", "MOST_WEIGHT"),
+    *("Offer", "Target", "chosen", "cost_weight_for"),
+]
 
 LATEST_CHOICES: Final = 500
 LEAST_CHOICES: Final = 50
@@ -19,9 +23,16 @@ LEAST_CHOICES: Final = 50
 MOST_WEIGHT: Final = 100.0
 """The core's bound."""
 _STEPS: Final = 40
-_SAME_QUALITY: Final = 0.01  # the core's: between two that are no further apart the price decides
-# Above the bound that was found: the core has qualities of less precision.
-_MARGIN: Final = 1.0001
+# What the core asks for beside the weight, and a choice of what is given whole does not depend on.
+_REST: Final[dict[str, Any]] = {
+    "strategy": "balanced",
+    "cost_slack": 0.05,
+    "stay": 0.0,
+    "explore": 0.0,
+    "learn": False,
+    "weights": None,
+    "vectors": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ def cost_weight_for(requests: Sequence[Sequence[Offer]], target: Target) -> floa
     """The least weight of cost by which the requests do not spend more than the target.
 
     Args:
-        requests: the offers for each.
+        requests: the offers for each, one at least and as many as a pool may have models.
         target: what is to be held.
 
     Returns:
@@ -61,53 +72,47 @@ def cost_weight_for(requests: Sequence[Sequence[Offer]], target: Target) -> floa
     >>> round(cost_weight_for([offers] * 10, Target(dearest_share=0.0)), 3)
     0.111
     """
-    spends = _measure(target)
-    if spends(requests, 0.0):
+    keeps = _measure(requests, target)
+    if keeps(0.0):
         return 0.0
     low, high = 0.0, 1.0
-    while not spends(requests, high):
+    while not keeps(high):
         if high >= MOST_WEIGHT:
             return MOST_WEIGHT
         low, high = high, min(2 * high, MOST_WEIGHT)
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if spends(requests, middle) else (middle, high)
-    return min(high * _MARGIN, MOST_WEIGHT)
+        low, high = (low, middle) if keeps(middle) else (middle, high)
+    return high
 
 
-def _measure(target: Target) -> Callable[[Sequence[Sequence[Offer]], float], bool]:
-    """Whether requests keep to the target with a weight."""
+def chosen(requests: Sequence[Sequence[Offer]], weight: float) -> list[Offer]:
+    """Whom the core chooses for each request in a balance with that weight of cost."""
+    from seekroute import _core
 
-    def by_cost(requests: Sequence[Sequence[Offer]], weight: float) -> bool:
-        assert target.pico_per_request is not None
-        spent = sum(_pick(offers, weight).cost_pico for offers in requests)
-        return spent <= target.pico_per_request * len(requests)
-
-    def by_share(requests: Sequence[Sequence[Offer]], weight: float) -> bool:
-        assert target.dearest_share is not None
-        dearest = sum(
-            _pick(offers, weight).cost_pico == max(each.cost_pico for each in offers)
-            for offers in requests
-        )
-        return dearest <= target.dearest_share * len(requests)
-
-    return by_cost if target.pico_per_request is not None else by_share
+    size = max(map(len, requests), default=0)
+    names = [str(place) for place in range(size)]
+    pool = [{"id": name, "quality": 0.5, "names": [name], "aliases": []} for name in names]
+    router = _core.AutoRouter({**_REST, "models": pool, "cost_weight": weight})
+    found = []
+    for offers in requests:
+        quality = [each.quality for each in offers] + [0.0] * (size - len(offers))
+        given = [(place, each.cost_pico, 0, False) for place, each in enumerate(offers)]
+        found.append(offers[router.rank(quality, given, "balanced")[0][0]])
+    return found
 
 
-def _pick(offers: Sequence[Offer], weight: float) -> Offer:
-    """As the core chooses in a balance."""
-    best = max(each.quality for each in offers)
-    reference = min(each.cost_pico for each in offers if each.quality == best)
+def _measure(requests: Sequence[Sequence[Offer]], target: Target) -> Callable[[float], bool]:
+    """Whether the requests keep to the target with a weight."""
+    most_pico, most_share = target.pico_per_request, target.dearest_share
+    dearest = [max(each.cost_pico for each in offers) for offers in requests]
 
-    def key(each: Offer) -> tuple[float, int]:
-        if each.cost_pico == 0:
-            return each.quality, 0
-        part = each.cost_pico / reference if reference else 1e6
-        return each.quality - weight * part, -each.cost_pico
+    def keeps(weight: float) -> bool:
+        costs = [each.cost_pico for each in chosen(requests, weight)]
+        if most_pico is not None:
+            return sum(costs) <= most_pico * len(costs)
+        assert most_share is not None
+        of_dearest = sum(cost == most for cost, most in zip(costs, dearest, strict=True))
+        return of_dearest <= most_share * len(costs)
 
-    chosen = max(offers, key=key)
-    # Who is hardly better is no dearer than a choice by quality would be.
-    alike = min(each.cost_pico for each in offers if each.quality >= best - _SAME_QUALITY)
-    if chosen.cost_pico <= alike:
-        return chosen
-    return max((each for each in offers if each.cost_pico == alike), key=lambda each: each.quality)
+    return keeps
