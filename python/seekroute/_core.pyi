@@ -120,6 +120,10 @@ Event: TypeAlias = tuple[int, tuple[int, Headers] | None, bytes, Record | None]
 # (JSON), chance of the second model given the first, status of the second answer (200: no error).
 ShadowPair: TypeAlias = tuple[str, tuple[str, str], bytes, bytes, bytes, float, int]
 
+# Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors (texts) as
+# float32; nanoseconds (texts) as int64.
+Scores: TypeAlias = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+
 @final
 class RequestBody:
     """A request's body as it arrives. Empty again once it was submitted."""
@@ -478,12 +482,7 @@ class AutoScorer:
     def shares(self) -> tuple[float, float, float]: ...
     @property
     def members(self) -> tuple[bool, bool, bool]: ...
-    def score(
-        self, texts: Sequence[bytes], ask_neighbours: bool
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
-        """Ranks and qualities (texts, models), members and leads (texts, models, 3) and priors
-        (texts) as float32; nanoseconds (texts) as int64."""
-
+    def score(self, texts: Sequence[bytes], ask_neighbours: bool) -> Scores: ...
     def score_features(
         self,
         dense: bytes,
@@ -492,7 +491,7 @@ class AutoScorer:
         buckets: bytes,
         counts: bytes,
         ask_neighbours: bool,
-    ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes]:
+    ) -> Scores:
         """The same of features, as `scan_texts` gives them."""
 
     def rank(
