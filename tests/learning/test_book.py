@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seekroute.learning import Choice, LearningError, Rating, RatingBook
+from seekroute.learning.database import RouterDatabase
 
 
 def choice(number: int, org: str = "org_a") -> Choice:
@@ -97,6 +98,25 @@ def test_damaged_weights_are_not_used(tmp_path: Path) -> None:
         (tmp_path / "router" / "000001.bin").unlink()
         with pytest.raises(LearningError, match="seekroute router rollback"):
             book.weights(made)
+
+
+def test_a_look_at_what_has_not_changed_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RatingBook(tmp_path) as book:
+        book.add([choice(1)])
+        book.check()
+        with monkeypatch.context() as patched:
+            patched.setattr(RouterDatabase, "read", None)
+            book.check()
+            book.check()
+        book.add([choice(2)])
+        book.check()
+        with closing(sqlite3.connect(tmp_path / "router.db")) as other:
+            other.execute("DROP TABLE rating")
+        for _ in range(2):  # and it stays so
+            with pytest.raises(LearningError, match="rating"):
+                book.check()
 
 
 def test_says_why_a_file_cannot_be_used(tmp_path: Path) -> None:

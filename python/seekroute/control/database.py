@@ -9,9 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from seekroute.control.directory import (
@@ -35,6 +34,7 @@ from seekroute.control.revisions import (
 )
 from seekroute.control.schema_check import check_schema
 from seekroute.file_names import LEDGER
+from seekroute.sqlite_engine import sqlite_engine
 from seekroute.wording import number_of
 
 # What SQLite says of a file whose pages are not what was written.
@@ -261,31 +261,15 @@ def _connect(path: Path, *, sealed: bool, begun: bool = True) -> sqlite3.Connect
 def _engine(
     path: Path, *, foreign_keys: bool = True, sealed: bool = False, begun: bool = True
 ) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite+pysqlite", database=str(path)),
-        creator=lambda: _connect(path, sealed=sealed, begun=begun),
-        hide_parameters=True,  # MACs and names stay out of error texts
+    return sqlite_engine(
+        path,
+        lambda: _connect(path, sealed=sealed, begun=begun),
+        synchronous=None if sealed else "FULL",
+        foreign_keys=foreign_keys,
         pool_size=_POOL,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
     )
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # the `begin` event below starts transactions
-        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
-        if not sealed:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA trusted_schema = OFF")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer takes its lock at once: to upgrade a reader later can fail half way.
-        writes = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _migrate(path: Path, migrations: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     delete,
     func,
@@ -307,9 +308,19 @@ class RatingBook(Closable):
             rows = connection.execute(select(version).order_by(version.c.number.desc())).all()
         return [_version(row._mapping) for row in rows]
 
+    def latest_version(self) -> Version | None:
+        """The one that was made last, in force or not; None: there is none."""
+        return self._latest_version()
+
     def in_force(self) -> Version | None:
         """The version that is in force; None: the weights of the configuration are, if any."""
-        return next((each for each in self.versions() if each.state == "in_force"), None)
+        return self._latest_version(version.c.state == "in_force")
+
+    def _latest_version(self, *where: ColumnElement[bool]) -> Version | None:
+        query = select(version).where(*where).order_by(version.c.number.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _version(row._mapping)
 
     def weights(self, which: Version) -> bytes:
         """The weights of a version.

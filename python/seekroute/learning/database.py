@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from seekroute.closable import Closable
@@ -17,6 +18,7 @@ from seekroute.errors import SeekrouteError
 from seekroute.file_names import ROUTER
 from seekroute.files import why_no_file
 from seekroute.learning.tables import SCHEMA, metadata
+from seekroute.sqlite_engine import sqlite_engine
 
 __all__ = ["LearningError", "RouterDatabase"]
 
@@ -53,7 +55,12 @@ class RouterDatabase(Closable):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _MODE))
             opened = self.path.stat()
             self._file = (opened.st_dev, opened.st_ino)
-            self._engine = _engine(self.path)
+            self._checked: object = None  # as what it was last found whole
+            self._watch: sqlite3.Connection | None = None
+            self._watching: Final = threading.Lock()
+            self._engine = sqlite_engine(
+                self.path, lambda: _connect(self.path), synchronous="NORMAL"
+            )
             try:
                 self._prepare()
             except BaseException:
@@ -70,13 +77,31 @@ class RouterDatabase(Closable):
             found = self.path.stat()
             if (found.st_dev, found.st_ino) != self._file:
                 raise LearningError(f"{self.path} is not the file that was opened")
+            # Neither a commit nor another program's hand: it reads as it did.
+            state = (self._version(), found.st_mtime_ns, found.st_size)
+        if state == self._checked:
+            return
         with self.read() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(select(table).limit(1)).all()
+        self._checked = state
 
     def close(self) -> None:
         """Closes its connections."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self._engine.dispose()
+
+    def _version(self) -> int:
+        """Another number after each commit. On a connection of its own, for one does not count what
+        it commits itself."""
+        with self._watching:
+            if self._watch is None:
+                self._watch = _connect(self.path)
+            version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            return version
 
     def _prepare(self) -> None:
         with self._engine.begin() as connection:
@@ -110,7 +135,7 @@ class RouterDatabase(Closable):
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             cause = getattr(error, "orig", None) or error
             raise LearningError(_said(self.path, cause)) from error
         except OSError as error:
@@ -124,21 +149,5 @@ def _said(path: Path, cause: BaseException) -> str:
     return text
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_S}
-    )
-
-    @event.listens_for(engine, "connect")
-    def opened(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # SQLAlchemy's BEGIN below is the only one
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)

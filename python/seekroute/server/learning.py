@@ -248,7 +248,7 @@ class Learning:
         if self._plan is None or not self._plan.refit or self._settings is None:
             return
         assert self._book is not None
-        latest = next(iter(self._book.versions()), None)
+        latest = self._book.latest_version()
         ratings, _ = self._book.last_given()
         learned = latest.report.get("ratings", 0) if latest is not None else 0
         self._refits.turn(ratings, learned, self._settings, self._trusted())
