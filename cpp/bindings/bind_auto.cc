@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/auto_numbers.h"
 #include "bindings/convert.h"
 #include "bindings/core_error.h"
 #include "bindings/dict_fields.h"
@@ -24,26 +25,6 @@ namespace seekroute {
 namespace {
 
 using Vectors = std::shared_ptr<const StaticVectors>;
-
-template <typename T>
-py::bytes BytesOf(const std::vector<T>& numbers) {
-  return {reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(T)};
-}
-
-template <typename T>
-std::vector<T> NumbersOf(std::string_view bytes, const char* what) {
-  if (bytes.size() % sizeof(T) != 0) {
-    throw py::value_error(std::string(what) + ": the bytes are no whole numbers");
-  }
-  std::vector<T> numbers(bytes.size() / sizeof(T));
-  if (!bytes.empty()) std::memcpy(numbers.data(), bytes.data(), bytes.size());
-  return numbers;
-}
-
-template <typename T>
-std::vector<T> Numbers(const py::dict& dict, const char* key) {
-  return NumbersOf<T>(std::string_view(Get<py::bytes>(dict, key)), key);
-}
 
 // The bytes stay where they are for as long as the list, which its caller holds.
 std::vector<std::string_view> ViewsOf(const std::vector<py::bytes>& texts) {
@@ -78,17 +59,6 @@ py::tuple ScanTexts(const std::vector<py::bytes>& texts, const Vectors& vectors)
                         BytesOf(counts));
 }
 
-using Spreads = std::array<AutoWeights::Spread, kDenseFeatures>;
-
-Spreads SpreadsFrom(const std::vector<float>& numbers) {
-  if (numbers.size() != 2 * kDenseFeatures) throw py::value_error("direction: not 43 pairs");
-  Spreads spreads;
-  for (size_t i = 0; i < kDenseFeatures; ++i) {
-    spreads[i] = {numbers[2 * i], numbers[2 * i + 1]};
-  }
-  return spreads;
-}
-
 py::bytes Directions(const py::bytes& dense, const py::bytes& direction) {
   const auto numbers = NumbersOf<float>(std::string_view(dense), "dense");
   const Spreads spreads = SpreadsFrom(NumbersOf<float>(std::string_view(direction), "direction"));
@@ -100,101 +70,6 @@ py::bytes Directions(const py::bytes& dense, const py::bytes& direction) {
     rows.insert(rows.end(), one.begin(), one.end());
   }
   return BytesOf(rows);
-}
-
-AutoWeights::Spread SpreadFrom(const py::dict& dict, const char* key) {
-  const auto [mean, scale] = Get<std::pair<float, float>>(dict, key);
-  return {mean, scale};
-}
-
-Tree TreeFrom(const py::dict& dict) {
-  const auto features = Numbers<uint16_t>(dict, "features");
-  const auto thresholds = Numbers<float>(dict, "thresholds");
-  const auto left = Numbers<int16_t>(dict, "left");
-  const auto right = Numbers<int16_t>(dict, "right");
-  if (thresholds.size() != features.size() || left.size() != features.size() ||
-      right.size() != features.size()) {
-    throw py::value_error("tree: its lists are not of one length");
-  }
-  Tree tree;
-  for (size_t i = 0; i < features.size(); ++i) {
-    tree.splits.push_back(
-        {.feature = features[i], .threshold = thresholds[i], .left = left[i], .right = right[i]});
-  }
-  tree.leaves = Numbers<double>(dict, "leaves");
-  return tree;
-}
-
-AutoWeights::PerModel ModelFrom(const py::dict& dict) {
-  AutoWeights::PerModel model;
-  model.name = Get<std::string>(dict, "name");
-  model.ratings = Get<uint64_t>(dict, "ratings");
-  model.linear.words = Numbers<float>(dict, "words");
-  const auto counters = Numbers<float>(dict, "counters");
-  if (counters.size() != kCounterCount) throw py::value_error("counters: not 27");
-  std::copy(counters.begin(), counters.end(), model.linear.counters.begin());
-  model.linear.bias = Get<float>(dict, "bias");
-  model.slope = Get<float>(dict, "slope");
-  model.offset = Get<float>(dict, "offset");
-  for (const auto& tree : Get<std::vector<py::dict>>(dict, "trees")) {
-    model.trees.push_back(TreeFrom(tree));
-  }
-  const auto leads = Get<std::array<py::bytes, kMemberCount>>(dict, "leads");
-  for (size_t i = 0; i < kMemberCount; ++i) {
-    model.leads[i] = NumbersOf<float>(std::string_view(leads[i]), "leads");
-  }
-  return model;
-}
-
-py::bytes WriteWeights(const py::dict& dict) {
-  AutoWeights weights;
-  weights.revision = Get<std::string>(dict, "revision");
-  weights.ratings = Get<uint64_t>(dict, "ratings");
-  weights.prior_ratings = Get<float>(dict, "prior_ratings");
-  weights.length = SpreadFrom(dict, "length");
-  weights.keyword = SpreadFrom(dict, "keyword");
-  weights.prior = Numbers<float>(dict, "prior");
-  weights.vectors_checksum = Get<uint32_t>(dict, "vectors_checksum");
-  weights.rarity = Numbers<float>(dict, "rarity");
-  weights.direction = SpreadsFrom(Numbers<float>(dict, "direction"));
-  weights.shares = Get<std::array<float, kMemberCount>>(dict, "shares");
-  for (const auto& model : Get<std::vector<py::dict>>(dict, "models")) {
-    weights.models.push_back(ModelFrom(model));
-  }
-  weights.rated.directions = Numbers<int8_t>(dict, "rated_directions");
-  weights.rated.outcomes = Numbers<uint8_t>(dict, "rated_outcomes");
-  weights.rated.neighbours = Get<uint32_t>(dict, "neighbours");
-  const Status status = CheckAutoWeights(weights);
-  if (!status) ThrowError(status.error());
-  return {WriteAutoWeights(weights)};
-}
-
-// Features as ScanTexts() gives them.
-std::vector<PromptFeatures> FeaturesFrom(const py::bytes& dense, const py::bytes& difficulty,
-                                         const py::bytes& ends, const py::bytes& buckets,
-                                         const py::bytes& counts) {
-  const auto rows = NumbersOf<float>(std::string_view(dense), "dense");
-  const auto looks = NumbersOf<float>(std::string_view(difficulty), "difficulty");
-  const auto stops = NumbersOf<uint32_t>(std::string_view(ends), "ends");
-  const auto words = NumbersOf<uint16_t>(std::string_view(buckets), "buckets");
-  const auto times = NumbersOf<uint16_t>(std::string_view(counts), "counts");
-  if (rows.size() != stops.size() * kDenseFeatures || looks.size() != 2 * stops.size() ||
-      words.size() != times.size()) {
-    throw py::value_error("features: their lists are not of one length");
-  }
-  std::vector<PromptFeatures> made(stops.size());
-  size_t at = 0;
-  for (size_t i = 0; i < stops.size(); ++i) {
-    PromptFeatures& each = made[i];
-    if (stops[i] < at || stops[i] > words.size()) throw py::value_error("ends: not in order");
-    const auto begin = rows.begin() + static_cast<ptrdiff_t>(i * kDenseFeatures);
-    std::copy_n(begin, kDenseFeatures, each.dense.begin());
-    std::copy_n(begin, kCounterCount, each.text.counters.begin());
-    each.text.length = looks[2 * i];
-    each.text.keyword = looks[2 * i + 1];
-    for (; at < stops[i]; ++at) each.text.words.push_back({words[at], times[at]});
-  }
-  return made;
 }
 
 // For each prompt, text or features: ranks, qualities, members and leads of all models; the prior;
@@ -484,7 +359,6 @@ void BindAuto(py::module_& m) {
       },
       py::arg("words"), py::arg("scales"), py::arg("numbers"));
   m.def("text_directions", &Directions, py::arg("dense"), py::arg("direction"));
-  m.def("write_auto_weights", &WriteWeights, py::arg("weights"));
 }
 
 }  // namespace seekroute

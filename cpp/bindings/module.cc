@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, m) {
   seekroute::BindTokens(m);
   seekroute::BindLedger(m);
   seekroute::BindAuto(m);
+  seekroute::BindAutoWeights(m);
 
   m.def(
       "hmac_sha256",

@@ -13,5 +13,6 @@ void BindKeyShapes(pybind11::module_& m);
 void BindTokens(pybind11::module_& m);
 void BindLedger(pybind11::module_& m);
 void BindAuto(pybind11::module_& m);
+void BindAutoWeights(pybind11::module_& m);
 
 }  // namespace seekroute

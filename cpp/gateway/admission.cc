@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/answer_table.h"
 #include "gateway/asked_models.h"
 #include "gateway/gate.h"
 #include "gateway/options.h"
@@ -168,13 +169,21 @@ std::optional<AutoAsk> AskRouter(const Snapshot& snapshot, const Ask& ask, const
                  goes_on ? PooledAt(endpoint, models) : std::nullopt};
 }
 
+// Where a model is chosen: how long the answers of all of them will be.
+void ExpectAnswers(const AnswerTable* answers, const AutoAsk* automatic,
+                   std::span<PlannedModel> models) {
+  if (answers != nullptr && automatic != nullptr) {
+    answers->Expect(automatic->judged.difficulty, models);
+  }
+}
+
 // Endpoints that are looked at in one simulation: some tens of milliseconds.
 constexpr size_t kMostDrawn = 500'000;
 
 // Plans again and again, by seeds that follow from the first; less often where the models have very
 // many endpoints.
 void Simulate(const Snapshot& snapshot, Suffix suffix, PlanInputs inputs, int draws,
-              Admission* out) {
+              const AnswerTable* answers, Admission* out) {
   const uint64_t first = inputs.seed;
   inputs.keep_views = false;
   std::vector<PlannedModel> models;
@@ -187,6 +196,7 @@ void Simulate(const Snapshot& snapshot, Suffix suffix, PlanInputs inputs, int dr
       models.clear();
       if (!GatherModels(snapshot, suffix, inputs.seed, out, &models)) return;
       PutFirst(inputs.sticky, inputs.health, inputs.now, &models);
+      ExpectAnswers(answers, inputs.automatic, models);
       inputs.models = models;
     }
     const Result<Route> drawn = PlanRoute(inputs);
@@ -250,6 +260,7 @@ Status Admit(const Surface& surface, std::string_view body,
   const std::optional<AutoAsk> automatic =
       AskRouter(snapshot, out->request->ask, out->key.get(), models, known, out->sticky.named);
   if (automatic) inputs.automatic = &*automatic;
+  ExpectAnswers(rules.answers, inputs.automatic, models);
   // Of a chosen model the endpoint matters only to a cache.
   if (chosen && known != 0 && !IsCachedAt(known, models)) {
     found = "miss";
@@ -275,7 +286,9 @@ Status Admit(const Surface& surface, std::string_view body,
   if (inputs.sticky == 0) route->sticky = found;
   route->strategy = out->route.strategy;
   out->route = std::move(*route);
-  if (rules.simulate > 0) Simulate(snapshot, suffix, inputs, rules.simulate, out);
+  if (rules.simulate > 0) {
+    Simulate(snapshot, suffix, inputs, rules.simulate, rules.answers, out);
+  }
   return {};
 }
 

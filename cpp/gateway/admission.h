@@ -46,6 +46,7 @@ struct Admission {
   Route route;                           // without candidates: refused before it was planned
 };
 
+class AnswerTable;
 class Gate;
 struct GatewayOptions;
 
@@ -74,6 +75,7 @@ struct AdmissionRules {
   std::string_view session = {};        // as a header names it
   const Secret* salt = nullptr;         // of its keys; never null with `sticky`
   const GatewayOptions* options = nullptr;  // of its money; null: none is looked at
+  const AnswerTable* answers = nullptr;     // of models to choose from; null: a guess for all
 };
 
 // Checks the key, and whether its limit of requests is reached, then the body, then whether the key

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "gateway/answer_table.h"
 #include "gateway/options.h"
 #include "routing/auto/auto_router.h"
 #include "routing/planner.h"
@@ -87,6 +88,7 @@ class AdmitAuto : public ::testing::Test {
     how.salt = &salt_;
     how.seed = 7;
     how.options = &options_;
+    how.answers = &answers_;
     const Status status = Admit(SurfaceOf(SurfaceId::kChat), body, Secret("Bearer good"), snapshot_,
                                 how, &admission_);
     if (!status.ok()) {
@@ -106,6 +108,7 @@ class AdmitAuto : public ::testing::Test {
   std::optional<Money> key_limit_;
   std::optional<AutoStrategy> key_strategy_;
   GatewayOptions options_;
+  AnswerTable answers_;
   Views health_;
   StickyTable sticky_{StickyRules()};
   const Secret salt_{"pepper"};
@@ -127,6 +130,33 @@ TEST_F(AdmitAuto, ChoosesByWhatIsAsked) {
   EXPECT_EQ(chosen.models.size(), 3u);
   EXPECT_EQ(chosen.models[0].model->id, "b/strong");
   EXPECT_EQ(chosen.models[0].verdict.offer.cost_pico, admission_.route.candidates[0].expected_pico);
+}
+
+// A model whose answers are long costs as much as one that is dear.
+TEST_F(AdmitAuto, CountsTheLengthOfEachModelsAnswers) {
+  const auto told = [this](const std::string& id) {
+    for (const AutoRoute::Each& each : admission_.route.automatic->models) {
+      if (each.model->id == id) return each.verdict.offer;
+    }
+    return AutoOffer();
+  };
+  const std::string quality = R"("model":"auto","route":"auto/balanced")";
+  EXPECT_EQ(Models(quality, kHard), "b/strong b/middle a/weak");
+  EXPECT_EQ(told("b/strong").answer_tokens, kGuessedAnswerTokens);
+  const float difficulty = admission_.route.automatic->difficulty;
+  for (int i = 0; i < 300; ++i) {
+    answers_.Learn("b/strong", difficulty, 8000, false);
+    answers_.Learn("b/middle", difficulty, 300, false);
+    answers_.Learn("a/weak", difficulty, 300, false);
+  }
+  EXPECT_EQ(Models(quality, kHard).substr(0, 8), "b/middle");
+  EXPECT_GT(told("b/strong").answer_tokens, 7000);
+  EXPECT_LT(told("a/weak").answer_tokens, 500);
+  EXPECT_EQ(told("b/strong").cost_pico,
+            2'000'000 * static_cast<uint64_t>(told("b/strong").answer_tokens));
+  // What the request itself sets is no longer.
+  EXPECT_EQ(Models(quality + R"(,"max_tokens":100)", kHard), "b/strong b/middle a/weak");
+  EXPECT_EQ(told("b/strong").answer_tokens, 100);
 }
 
 TEST_F(AdmitAuto, ChoosesAsTheRequestSaysElseAsTheOperatorDoes) {

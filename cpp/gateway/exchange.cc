@@ -180,7 +180,8 @@ Status Exchange::TakeIn() {
                              .sticky = world_.sticky,
                              .session = in_.options.session_id,
                              .salt = &world_.options->pepper,
-                             .options = world_.options};
+                             .options = world_.options,
+                             .answers = world_.answers};
   Status admitted =
       Admit(*admission_.surface, in_.body, in_.authorization, *in_.snapshot, rules, &admission_);
   in_.authorization.reset();
@@ -390,6 +391,7 @@ void Exchange::Settle() {
     tokens = tries_.Prompt().tokens + tries_.transcoder()->CountContent().tokens;
   }
   if (!error_) Remember();
+  if (!error_ && !failed) LearnLength();
   if (!failed && world_.decisions != nullptr && IsToBeLearned(admission_, *in_.snapshot)) {
     const bool empty = record_.completion_tokens == 0 && !outbox_.has_content();
     world_.decisions->Put(DecisionOf(admission_, record_, empty));

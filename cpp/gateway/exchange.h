@@ -146,6 +146,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   void PutHead(ResponseHead head);
   void FreeSlots();
   void Remember() const;
+  void LearnLength() const;
   void WriteAnswer();
   void WriteError(const Error& error);
   void CountEnd() const;

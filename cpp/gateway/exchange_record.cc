@@ -197,4 +197,14 @@ void Exchange::Remember() const {
   world_.sticky->Put(key, endpoint.id, world_.clock->Now());
 }
 
+// Of whole answers that their provider has counted: an estimate knows nothing of its thinking.
+void Exchange::LearnLength() const {
+  const std::optional<AutoRoute>& chosen = admission_.route.automatic;
+  if (world_.answers == nullptr || !chosen || record_.estimated) return;
+  if (record_.completion_tokens <= 0 || !tries_.candidate().answers_in_tokens()) return;
+  const int64_t each = record_.completion_tokens / std::max<int64_t>(1, ask().choices);
+  const bool cut = record_.finish_reason == "length";
+  world_.answers->Learn(record_.model, chosen->difficulty, each, cut);
+}
+
 }  // namespace seekroute

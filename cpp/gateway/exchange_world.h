@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "gateway/answer_table.h"
 #include "gateway/body_scan.h"
 #include "gateway/decision_log.h"
 #include "gateway/header_options.h"
@@ -88,6 +89,7 @@ struct ExchangeWorld {
   StickyTable* sticky = nullptr;     // likewise; null: nobody is remembered
   ShadowPairs* shadows = nullptr;    // likewise; null: no request is sent to a second model
   DecisionLog* decisions = nullptr;  // of `auto`, likewise; null: nobody learns
+  AnswerTable* answers = nullptr;    // likewise; null: how long answers are is a guess
 };
 
 }  // namespace seekroute

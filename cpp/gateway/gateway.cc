@@ -63,7 +63,8 @@ Gateway::Gateway(GatewayOptions options, std::shared_ptr<LedgerKeeper> ledger)
                              .hedges = options_.leave_out_failing ? &hedges_ : nullptr,
                              .sticky = &sticky_,
                              .shadows = &shadows_,
-                             .decisions = &decisions_};
+                             .decisions = &decisions_,
+                             .answers = &answers_};
   for (int i = 0; i < threads; ++i) {
     engines_.push_back(std::make_unique<EngineThread>(shared, ledger_.get(), &mailbox_));
   }
@@ -273,11 +274,13 @@ std::string Gateway::ExportState() const {
   return WriteKeptState({.wall_ms = now.wall.ms,
                          .routing = health_.Keep(now.now),
                          .limits = limiter_.Keep(now),
-                         .upstream_limits = upstream_limiter_.Keep(now)});
+                         .upstream_limits = upstream_limiter_.Keep(now),
+                         .answers = answers_.Keep()});
 }
 
 uint64_t Gateway::StateRevision() const {
-  return health_.revision() + limiter_.revision() + upstream_limiter_.revision();
+  return health_.revision() + limiter_.revision() + upstream_limiter_.revision() +
+         answers_.revision();
 }
 
 Status Gateway::RestoreState(std::string_view bytes) {
@@ -292,6 +295,7 @@ Status Gateway::RestoreState(std::string_view bytes) {
   health_.Restore(state->routing, now.now);
   limiter_.Restore(state->limits, now);
   upstream_limiter_.Restore(state->upstream_limits, now);
+  answers_.Restore(state->answers);
   return {};
 }
 
@@ -370,7 +374,8 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                        .health = &health_,
                        .simulate = request.simulate,
                        .explain = true,
-                       .options = &options_};
+                       .options = &options_,
+                       .answers = &answers_};
   if (request.as) {
     rules.as = keys_.At(*request.as);
     if (!rules.as) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "gateway/answer_table.h"
 #include "gateway/decision_log.h"
 #include "gateway/engine_thread.h"
 #include "gateway/gateway_request.h"
@@ -169,6 +170,7 @@ class Gateway {
   StickyTable sticky_;
   ShadowPairs shadows_;
   DecisionLog decisions_;
+  AnswerTable answers_;
   ReadOutSlots read_outs_;
   mutable Limiter limiter_;           // of who asks
   mutable Limiter upstream_limiter_;  // of who is asked

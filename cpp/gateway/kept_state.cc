@@ -12,7 +12,8 @@ namespace seekroute {
 namespace {
 
 constexpr std::string_view kMagic = "SRRS";
-constexpr uint64_t kVersion = 2;  // 1 had no limits
+constexpr uint64_t kVersion = 3;         // 1 had no limits
+constexpr uint64_t kWithoutAnswers = 2;  // and is read all the same
 constexpr size_t kCrcBytes = 4;
 
 std::string CrcOf(std::string_view bytes) {
@@ -40,6 +41,7 @@ std::string WriteKeptState(const KeptState& state) {
   WriteRoutingState(state.routing, &out);
   WriteLimitState(state.limits, &out);
   WriteLimitState(state.upstream_limits, &out);
+  WriteAnswerLengths(state.answers, &out);
   out.bytes += CrcOf(out.bytes);
   return std::move(out.bytes);
 }
@@ -54,12 +56,14 @@ Result<KeptState> ReadKeptState(std::string_view bytes) {
   const std::string_view body = bytes.substr(0, bytes.size() - kCrcBytes);
   if (CrcOf(body) != bytes.substr(body.size())) return refuse("it is damaged");
   VarintReader in(body.substr(kMagic.size()));
-  if (in.Number() != kVersion) return refuse("it is of another version");
+  const uint64_t version = in.Number();
+  if (version != kVersion && version != kWithoutAnswers) return refuse("it is of another version");
   KeptState state;
   state.wall_ms = static_cast<int64_t>(in.Number(std::numeric_limits<int64_t>::max() / 2));
   state.routing = ReadRoutingState(&in);
   state.limits = ReadLimitState(&in);
   state.upstream_limits = ReadLimitState(&in);
+  if (version != kWithoutAnswers) state.answers = ReadAnswerLengths(&in);
   if (!in.ok() || !in.done()) return refuse("it is damaged");
   return state;
 }

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "limits/limit_state.h"
+#include "routing/answer_lengths.h"
 #include "routing/routing_state.h"
 
 namespace seekroute {
@@ -21,6 +22,7 @@ struct KeptState {
   RoutingState routing;
   LimitState limits;           // of those who ask
   LimitState upstream_limits;  // of those who are asked
+  AnswerLengths::Kept answers;
   friend bool operator==(const KeptState&, const KeptState&) = default;
 
   // As it would have been kept `passed` later, were nothing asked meanwhile: what lasts ends by so

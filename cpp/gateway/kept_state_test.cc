@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/crc32c.h"
+#include "base/varint.h"
 
 namespace seekroute {
 namespace {
@@ -21,6 +22,9 @@ KeptState Full() {
   state.limits.holders.push_back({LimitScope::kKeyModel, 63, "k\nm", used});
   used.day = {19'675, Duration::Seconds(60), 3, 4'000'000'000'000};
   state.upstream_limits.holders.push_back({LimitScope::kEndpoint, 0, "17", used});
+  AnswerLengths answers;
+  answers.Learn("a/model", 0.3F, 120, false);
+  state.answers = answers.Keep();
   return state;
 }
 
@@ -53,11 +57,25 @@ TEST(KeptStateTest, WhateverIsDamagedIsRefused) {
 }
 
 TEST(KeptStateTest, AnotherVersionIsRefusedByItsName) {
-  for (const char* const version : {"\x01", "\x03"}) {
+  for (const char* const version : {"\x01", "\x04"}) {
     const Result<KeptState> read = ReadKeptState(Sealed(std::string("SRRS") + version + "any"));
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().message, "it is of another version");
   }
+}
+
+// Of the release before: without lengths of answers.
+TEST(KeptStateTest, TheVersionBeforeIsRead) {
+  KeptState state = Full();
+  state.answers = {};
+  std::string bytes = WriteKeptState(state);
+  VarintWriter nothing;
+  WriteAnswerLengths({}, &nothing);
+  bytes.resize(bytes.size() - 4 - nothing.bytes.size());
+  bytes[4] = 2;
+  const Result<KeptState> read = ReadKeptState(Sealed(bytes));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, state);
 }
 
 TEST(KeptStateTest, AllOfItGetsOlder) {

@@ -96,6 +96,7 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
     json->Key("model").String(chosen.models[i].model->id);
     json->Key("quality").Raw(FormatShare(static_cast<double>(verdict.quality)));
     json->Key("expected_usd").Raw(FormatUsd(Rate{verdict.offer.cost_pico}));
+    json->Key("answer_tokens").Integer(verdict.offer.answer_tokens);
     json->Key("latency_ms");
     verdict.offer.latency_ms == 0 ? json->Null() : json->Integer(verdict.offer.latency_ms);
     json->Key("score").Raw(FormatShare(verdict.score));

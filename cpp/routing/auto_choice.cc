@@ -50,7 +50,8 @@ AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models, 
     offers.push_back({.model = *models[i].pooled,
                       .cost_pico = each.candidate.expected_pico,
                       .latency_ms = each.health.ttft_ms[Percentile::kP50],
-                      .last_resort = !IsInService(each.health)});
+                      .last_resort = !IsInService(each.health),
+                      .answer_tokens = each.candidate.expected_answer});
     ranks.push_back(each.model_rank);
   }
   AutoRoute told{.strategy = ask.strategy,

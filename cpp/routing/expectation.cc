@@ -20,13 +20,18 @@ int64_t ExpectedPrompt(const Ask& ask, std::optional<int64_t> estimate) {
   return std::max<int64_t>(1, ask.strict_prompt / kBytes);
 }
 
+int64_t ExpectedAnswer(const Candidate& candidate, const Ask& ask, int64_t answer) {
+  if (candidate.endpoint->pieces > 0) return 0;
+  answer = std::min(answer, ask.max_output.value_or(answer));
+  const int64_t most = candidate.max_output();
+  return most > 0 ? std::min(answer, most) : answer;
+}
+
 uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt,
-                      UnixSeconds created) {
+                      UnixSeconds created, int64_t answer) {
   const Endpoint& endpoint = *candidate.endpoint;
   const Rates& rates = RatesAt(endpoint, prompt, created);
   const auto n = static_cast<Wide>(std::max<int64_t>(1, ask.choices));
-  int64_t answer = std::min(kGuessedAnswerTokens, ask.max_output.value_or(kGuessedAnswerTokens));
-  if (const int64_t most = candidate.max_output(); most > 0) answer = std::min(answer, most);
   const auto times = [&rates](PriceClass c, Wide units) {
     return static_cast<Wide>(rates[c].pico) * units;
   };
@@ -35,7 +40,8 @@ uint64_t ExpectedPico(const Candidate& candidate, const Ask& ask, int64_t prompt
   if (endpoint.pieces > 0) {
     all += times(PriceClass::kPerImage, n * static_cast<Wide>(endpoint.pieces));
   } else {
-    all += times(PriceClass::kOutput, n * static_cast<Wide>(answer));
+    const int64_t expected = ExpectedAnswer(candidate, ask, answer);
+    all += times(PriceClass::kOutput, n * static_cast<Wide>(expected));
   }
   constexpr Wide kWhole = 10'000;  // basis points
   if (all == 0) return 0;

@@ -188,7 +188,9 @@ void Planner::Rank(Candidate candidate, size_t number, uint32_t rank, bool pays)
     return;
   }
   ++counts_[number];
-  candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created);
+  const int64_t answer = in_.models[number].answer;
+  candidate.expected_answer = ExpectedAnswer(candidate, ask_, answer);
+  candidate.expected_pico = ExpectedPico(candidate, ask_, filters_.prompt, in_.created, answer);
   Ranked& ranked = ranked_.emplace_back();
   if (in_.health != nullptr) ranked.health = in_.health->ViewOf(candidate.endpoint->id, in_.now);
   candidate.group = static_cast<uint8_t>(GroupOf(candidate, ranked.health));
@@ -257,7 +259,8 @@ void Planner::ExcludeJumps() {
   if (cheapest[0] == kNone) {  // nobody of it is left, and its price is the measure all the same
     for (const Endpoint& endpoint : in_.models[0].model->endpoints) {
       const Candidate lost{in_.models[0].model, &endpoint, ask_.inputs};
-      const uint64_t price = ExpectedPico(lost, ask_, filters_.prompt, in_.created);
+      const uint64_t price =
+          ExpectedPico(lost, ask_, filters_.prompt, in_.created, in_.models[0].answer);
       if (price > 0) cheapest[0] = std::min(cheapest[0], price);
     }
   }

@@ -37,6 +37,7 @@ struct PlannedModel {
   uint8_t pool = 0;  // of the choices: `auto:free` and `auto` are two
   double chance =
       0;  // that it is the first of those of its name, where that is drawn; 0: it is not
+  int64_t answer = kGuessedAnswerTokens;  // tokens that its answer is expected to have
 };
 
 // What the pooled models of a plan are ranked by.

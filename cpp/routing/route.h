@@ -32,6 +32,7 @@ struct Candidate {
   uint8_t name = 0;  // of the names that the request has, and of those behind them: which it is of
   // Of the operator's list `any`: asked after what another provider would be asked after.
   bool of_any_list = false;
+  int64_t expected_answer = 0;  // tokens of one choice; 0: answers are not made of them
 
   // Of this endpoint, in tokens; 0: unknown. For all that the request has it read.
   int64_t context() const { return model->ContextAt(*endpoint, inputs); }

@@ -54,7 +54,8 @@ Simulation::Simulation(uint64_t seed)
                .transport = &transport_,
                .stats = &stats_,
                .host = nullptr,
-               .shadows = &pairs_}) {
+               .shadows = &pairs_,
+               .answers = &answers_}) {
   options_.window_bytes = kWindow;
   options_.max_answer_bytes = 4096;
   options_.sse = {2000, 4000};
@@ -427,6 +428,7 @@ std::vector<std::string> Simulation::Run() {
     CheckStop(id, client, &broken);
     if (client.automatic && !client.row.tried.empty()) ++chosen_;
   }
+  CheckLengths(&broken);
   return broken;
 }
 

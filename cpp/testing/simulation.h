@@ -128,6 +128,7 @@ class Simulation {
   void DrawAuto(uint64_t seed);
   void ChooseRouter(uint64_t which);
   void FindChoice(ExchangeId id);
+  void CheckLengths(std::vector<std::string>* broken) const;
   void DrawShadows(uint64_t seed);
   UpstreamScript DirectSecond(const TransportRequest& request);
   Money SpentOnSeconds() const;
@@ -166,6 +167,7 @@ class Simulation {
   std::optional<int64_t> provider_slots_;  // of every provider
   Mailbox mailbox_;
   Stats stats_;
+  AnswerTable answers_;
   CreditStore store_;
   SeededRng second_rng_;
   CreditStore operator_store_;           // of second requests

@@ -80,6 +80,7 @@ void Simulation::FindChoice(ExchangeId id) {
   Admission admission;
   AdmissionRules rules{&keys_, false, Origin::kInProcess, clock_.WallTime().seconds()};
   rules.options = &options_;
+  rules.answers = &answers_;
   const Status planned =
       Admit(SurfaceOf(SurfaceId::kChat), client.body, std::nullopt, *snapshot_, rules, &admission);
   client.valid = client.valid && planned.ok();
@@ -114,6 +115,34 @@ void Simulation::CheckChoice(ExchangeId id, const Client& client,
   if (!client.row.error.empty() || named == std::string::npos) return;
   expect(client.received.compare(named + 9, 4, client.row.model) == 0,
          "who answers is named, not 'auto'");
+}
+
+// Whole answers that a model was chosen for, and nothing else.
+void Simulation::CheckLengths(std::vector<std::string>* broken) const {
+  int64_t shortest = kGuessedAnswerTokens, longest = kGuessedAnswerTokens;
+  bool any = false;
+  for (const auto& [id, client] : clients_) {
+    const ExchangeRecord& row = client.row;
+    if (!client.automatic || !row.error.empty() || row.estimated) continue;
+    if (row.completion_tokens <= 0 || row.settlement == Settlement::kFailed) continue;
+    any = true;
+    shortest = std::min(shortest, row.completion_tokens);
+    longest = std::max(longest, row.completion_tokens);
+  }
+  const AnswerLengths::Kept kept = answers_.Keep();
+  if (any == kept.models.empty()) {
+    broken->emplace_back("lengths are learned of answers that a model was chosen for");
+  }
+  AnswerLengths lengths;
+  lengths.Restore(kept);
+  for (const AnswerLengths::KeptModel& each : kept.models) {
+    for (const float difficulty : {0.0F, 0.3F, 0.6F, 1.0F}) {
+      const int64_t expected = lengths.Expect(each.name, difficulty);
+      if (expected >= shortest && expected <= longest) continue;
+      broken->push_back("of " + each.name + " an answer is expected that is longer, or shorter, " +
+                        "than all that there were");
+    }
+  }
 }
 
 }  // namespace seekroute::testing

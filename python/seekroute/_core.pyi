@@ -561,3 +561,15 @@ def scan_texts(
 def build_word_vectors(words: Sequence[str], scales: Sequence[float], numbers: bytes) -> bytes: ...
 def text_directions(dense: bytes, direction: bytes) -> bytes: ...
 def write_auto_weights(weights: dict[str, Any]) -> bytes: ...
+def step_auto_weights(
+    weights: bytes,
+    revision: str,
+    dense: bytes,
+    difficulty: bytes,
+    ends: bytes,
+    buckets: bytes,
+    counts: bytes,
+    steps: Sequence[tuple[int, int, float]],
+) -> bytes:
+    """Weights whose regression has taken a step for each rating: the prompt's place among the
+    features, the model's in the weights, and the outcome. `revision` is added to theirs."""

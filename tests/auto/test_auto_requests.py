@@ -92,7 +92,8 @@ def test_a_key_keeps_to_its_models(gateway: Choosing) -> None:
 
 def test_the_next_best_answers_where_the_best_fails(gateway: Choosing) -> None:
     gateway.upstream.queue(Status(503))
-    found = gateway.told(HARD)
+    # However long the models' answers to the other tests were.
+    found = gateway.told(HARD, max_tokens=1)
     assert [each["model"] for each in found["attempts"]] == [STRONG, MIDDLE]
 
 
@@ -114,7 +115,7 @@ def test_any_text_is_answered(gateway: Choosing, text: str) -> None:
 
 
 def test_the_choice_is_told(gateway: Choosing) -> None:
-    found = gateway.told(HARD)["auto"]
+    found = gateway.told(HARD, max_tokens=1)["auto"]
     assert (found["strategy"], found["revision"], found["propensity"]) == ("balanced", None, 1)
     assert 0.6 < found["difficulty"] <= 1
     assert [each["model"] for each in found["models"]] == [STRONG, MIDDLE, WEAK]
@@ -122,6 +123,7 @@ def test_the_choice_is_told(gateway: Choosing) -> None:
     assert first["reason"] == "balance"
     assert 0 < first["quality"] < 0.8
     assert first["expected_usd"] > found["models"][1]["expected_usd"] > 0
+    assert first["answer_tokens"] == 1
     assert first["score"] > found["models"][1]["score"]
     assert "auto" not in gateway.told(HARD, model=WEAK)
 

@@ -45,6 +45,17 @@ def choice(server: RunningServer) -> Any:
     return answer.json()["seekroute"]["auto"]
 
 
+def rate_new_answers(server: RunningServer) -> None:
+    """Rates answers to prompts, of which at least one is not kept aside."""
+    headers = {"Content-Type": "application/json"}
+    for number in range(8):
+        body = {"model": "auto", "messages": [{"role": "user", "content": f"planet {number}"}]}
+        path, data = "/v1/chat/completions", json.dumps(body).encode()
+        answer = server.request("POST", path, data, headers).json()
+        rated = json.dumps({"generation_id": answer["id"], "score": 1}).encode()
+        assert server.request("POST", "/v1/feedback", rated, headers).status == 200
+
+
 def command(config: Path, *words: str) -> Any:
     result = CliRunner().invoke(
         app, ["--config", str(config), "router", *words, "--json"], catch_exceptions=False
@@ -78,6 +89,10 @@ def test_a_server_learns_and_is_taken_back(tmp_path: Path) -> None:
             again = command(config, "refit")
             assert (again["version"], again["state"]) == (2, "in_force")
             eventually(lambda: choice(server)["revision"] is not None)
+            rate_new_answers(server)
+            eventually(lambda: "learned through rating " in choice(server)["revision"])
+            command(config, "rollback")
+            eventually(lambda: choice(server)["revision"] is None)
             assert len(command(config, "ratings", "-n", "7")) == 7
 
 

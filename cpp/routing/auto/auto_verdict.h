@@ -15,10 +15,11 @@ struct AutoJudgement {
 
 // What a model of the pool would take for one request.
 struct AutoOffer {
-  uint32_t model = 0;        // its place in the pool
-  uint64_t cost_pico = 0;    // that are expected
-  uint32_t latency_ms = 0;   // until the first content; 0: unknown
-  bool last_resort = false;  // it has no endpoint in service
+  uint32_t model = 0;         // its place in the pool
+  uint64_t cost_pico = 0;     // that are expected
+  uint32_t latency_ms = 0;    // until the first content; 0: unknown
+  bool last_resort = false;   // it has no endpoint in service
+  int64_t answer_tokens = 0;  // that `cost_pico` is for
 };
 
 // Why a model has its place.

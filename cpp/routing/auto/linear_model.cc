@@ -40,6 +40,9 @@ OnlineLinearModel::OnlineLinearModel(LinearModel start, LearningRates rates)
   squares_.bias = rates_.first_square;
 }
 
+OnlineLinearModel::OnlineLinearModel(LinearModel start, LinearModel squares, LearningRates rates)
+    : model_(std::move(start)), squares_(std::move(squares)), rates_(rates) {}
+
 void OnlineLinearModel::Step(float gradient, float* weight, float* squares) const {
   gradient += rates_.decay * *weight;
   *squares += gradient * gradient;

@@ -48,6 +48,8 @@ class OnlineLinearModel {
  public:
   // `start`: of kWordBuckets words.
   explicit OnlineLinearModel(LinearModel start, LearningRates rates = {});
+  // `squares`: of the gradients of each weight, as if they had been there before; each above 0.
+  OnlineLinearModel(LinearModel start, LinearModel squares, LearningRates rates);
 
   // `outcome`: 0 (bad) to 1 (good); of another the nearest of these. No weight moves by more than
   // `rate` (and its decay), whatever the text. O(words of the text).

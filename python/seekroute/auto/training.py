@@ -152,19 +152,23 @@ class Trainer:
                     copies=copies,
                 )
                 model["trees"] = trees_of(booster)
+        # Also without neighbours: steps between two trainings scale the counters by it.
+        paired = rows[pairs.any(axis=1)] if neighbours else rows
+        copied = np.stack([copy.dense[paired] for copy in self.lessons.copies])
+        spreads = _direction_spreads(self.lessons.features.dense[paired], copied)
+        weights["direction"] = spreads.tobytes()
         if neighbours:
-            self._store_neighbours(weights, rows[pairs.any(axis=1)])
+            self._store_neighbours(weights, paired, spreads)
         flat = np.linspace(-1, 1, QUANTILES, dtype=np.float32).tobytes()
         for model in weights["models"][1:]:
             model["leads"] = tuple(flat if there else b"" for there in members)
         return weights
 
-    def _store_neighbours(self, weights: dict[str, Any], rows: NDArray[np.intp]) -> None:
+    def _store_neighbours(
+        self, weights: dict[str, Any], rows: NDArray[np.intp], spreads: NDArray[np.float32]
+    ) -> None:
         lessons = self.lessons
         dense, outcomes = lessons.features.dense[rows], lessons.outcomes[rows]
-        copies = np.stack([copy.dense[rows] for copy in lessons.copies])
-        spreads = _direction_spreads(dense, copies)
-        weights["direction"] = spreads.tobytes()
         stored = slice(-_MOST_STORED, None)
         weights["rated_directions"] = directions(dense[stored], spreads).tobytes()
         told = np.where(np.isnan(outcomes), UNRATED, np.rint(outcomes * (UNRATED - 1)))

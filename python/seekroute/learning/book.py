@@ -33,6 +33,8 @@ __all__ = ["Choice", "Rating", "RatingBook", "Version"]
 _FOLDER_MODE: Final = 0o700
 _RATED_FACTOR: Final = 4  # times the unrated ones that are kept
 _KEPT_VERSIONS: Final = 20
+# Of what is learned prompt by prompt: hints are too little.
+_TEACHES: Final = rating.c.score.is_not(None) & rating.c.source.in_(("feedback", "shadow"))
 _TAKE_BACK: Final = "seekroute router rollback takes the version before"
 
 
@@ -246,6 +248,29 @@ class RatingBook(Closable):
             ).all()
         return [(_rating(row._mapping), row.looks) for row in rows]
 
+    def since(self, given: int, most: int) -> list[tuple[Rating, bytes]]:
+        """The last ratings with a score that are no hints and came after that moment, the oldest
+        first, each with what is kept of its prompt."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(rating, choice.c.looks)
+                .join(choice, choice.c.generation == rating.c.generation)
+                .where(_TEACHES, rating.c.given > given)
+                .order_by(rating.c.given.desc(), rating.c.generation, rating.c.model)
+                .limit(most)
+            ).all()
+        return [(_rating(row._mapping), row.looks) for row in reversed(rows)]
+
+    def said(self, since: int = 0) -> dict[str, float]:
+        """How many such ratings each organization has given, of those after a moment."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(rating.c.org, func.count())
+                .where(_TEACHES, rating.c.given > since)
+                .group_by(rating.c.org)
+            ).all()
+        return {org: float(count) for org, count in rows}
+
     def last(self, most: int) -> list[Rating]:
         """The last ratings, the latest first."""
         with self._database.read() as connection:
@@ -321,6 +346,13 @@ class RatingBook(Closable):
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _version(row._mapping)
+
+    def learned_through(self, which: Version) -> int:
+        """The moment, in Unix milliseconds, from which on ratings are new to a version: what it was
+        learned from came before, and what was there when another one was taken back is forgotten
+        with that."""
+        taken_back = [int(each.report.get("taken_back", 0)) for each in self.versions()]
+        return max(int(which.report.get("through", which.created * 1000)), *taken_back)
 
     def weights(self, which: Version) -> bytes:
         """The weights of a version.
@@ -403,6 +435,12 @@ class RatingBook(Closable):
                     "no learned weights are in force: there is nothing to be taken back"
                 )
             _demote(connection, "rolled_back")
+            report = {**was.report, "taken_back": int(self._now() * 1000)}
+            connection.execute(
+                update(version)
+                .where(version.c.number == was.number)
+                .values(report=json.dumps(report))
+            )
             now = next(
                 (each for each in rows if each.state == "kept" and each.number < was.number), None
             )

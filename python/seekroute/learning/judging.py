@@ -9,6 +9,7 @@ from typing import Any, Final
 from seekroute.learning.book import RatingBook
 from seekroute.learning.looks import NO_TEXT, Looks, qualities
 from seekroute.learning.standing import LATEST, Voice, shift_of, voices
+from seekroute.learning.stepping import stepped
 
 __all__ = ["WEIGHTS_OF", "known_by_id", "settings_with_weights", "shifts_of"]
 
@@ -16,12 +17,16 @@ WEIGHTS_OF: Final = {"feedback": 1.0, "shadow": 1.0, "implicit": 0.1}
 """What a rating counts, by its source: an answer that was refused or empty only hints at one."""
 
 
-def settings_with_weights(settings: dict[str, Any], book: RatingBook) -> dict[str, Any]:
+def settings_with_weights(
+    settings: dict[str, Any], book: RatingBook, stepping: Collection[str] | None = None
+) -> dict[str, Any]:
     """What a server chooses by, with the learned weights that are in force in the place of the
     configuration's.
 
     Args:
         settings: `auto` of the core's snapshot.
+        stepping: ids of trusted organizations, where the ratings that came since are learned of,
+            too.
 
     Raises:
         LearningError: the weights cannot be read.
@@ -29,10 +34,13 @@ def settings_with_weights(settings: dict[str, Any], book: RatingBook) -> dict[st
     now = book.in_force()
     if now is None or not {row["id"] for row in settings["models"]} & set(now.models):
         return settings  # of another pool they would say nothing
+    weights = book.weights(now)
+    if stepping is not None:
+        weights = stepped(weights, now, book, stepping)
     return {
         **settings,
         "models": [known_by_id(row) for row in settings["models"]],
-        "weights": book.weights(now),
+        "weights": weights,
         "vectors": settings["vectors"] or word_vectors(),
     }
 

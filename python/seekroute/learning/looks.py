@@ -16,11 +16,22 @@ from seekroute.mistyping import COPIES, SHARE, mistyped_once
 if TYPE_CHECKING:
     from seekroute import _core
 
-__all__ = ["NO_TEXT", "Looks", "Packed", "pack", "qualities", "twin_of", "unpacked"]
+__all__ = [
+    "NO_TEXT",
+    "Looks",
+    "Packed",
+    "is_aside",
+    "pack",
+    "qualities",
+    "twin_of",
+    "unpacked",
+    "with_steps",
+]
 
 _DENSE_BYTES: Final = 4 * 43
 _DIFFICULTY_BYTES: Final = 4 * 2
 _HEAD: Final = struct.Struct("<H")
+_ASIDE: Final = 5  # one of so many prompts
 _MOST: Final = 1 << 20  # bytes that are unpacked of one prompt: three texts of 4 KiB have far fewer
 
 
@@ -100,6 +111,22 @@ def qualities(
     return numbers
 
 
+def with_steps(
+    weights: bytes, revision: str, kept: Sequence[bytes], steps: Sequence[tuple[int, int, float]]
+) -> bytes:
+    """Weights whose regression has taken a step for each rating.
+
+    Args:
+        weights: in the core's form.
+        revision: what is added to what they say of themselves.
+        kept: of the prompts.
+        steps: the prompt's place there, the model's in the weights, and the outcome.
+    """
+    from seekroute import _core
+
+    return _core.step_auto_weights(weights, revision, *unpacked(kept).parts(), steps)
+
+
 def unpacked(kept: Sequence[bytes], *, copies: bool = False) -> Packed:
     """Features of many prompts: with `copies`, those of all texts of each; else of the prompts.
 
@@ -128,6 +155,11 @@ def twin_of(kept: bytes) -> bytes:
     buckets, counts = _numbers("H", parts.buckets[:stop]), _numbers("H", parts.counts[:stop])
     words = sorted(zip(buckets, counts, strict=True))
     return hashlib.blake2b(repr(words).encode(), digest_size=8).digest()
+
+
+def is_aside(twin: bytes) -> bool:
+    """Whether a prompt is never learned from, by its `twin_of`: new weights are judged by those."""
+    return twin[0] % _ASIDE == 0
 
 
 def _parts(kept: bytes) -> tuple[int, Packed]:

@@ -23,8 +23,9 @@ from seekroute.auto.training import Trainer
 from seekroute.learning.book import Choice, Rating, RatingBook, Version
 from seekroute.learning.database import LearningError
 from seekroute.learning.judging import known_by_id, settings_with_weights, word_vectors
-from seekroute.learning.looks import Looks, Packed, qualities, twin_of, unpacked
+from seekroute.learning.looks import Looks, Packed, is_aside, qualities, twin_of, unpacked
 from seekroute.learning.standing import allowances
+from seekroute.learning.stepping import PRIOR
 from seekroute.mistyping import COPIES
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ __all__ = ["LEAST_RATED", "Refit", "refit"]
 LEAST_RATED: Final = 50
 """Rated prompts with text, of which a fifth is kept aside."""
 _LEAST_OF_MODEL: Final = 20  # ratings; of a model with fewer nothing is learned
-_ASIDE: Final = 5  # one of so many prompts
-_PRIOR: Final = 200.0  # rated prompts: what organizations that are not trusted may say, is by this
 _NICE: Final = 19  # of that process
 _LEAST: Final = 0.01  # of a chance: nothing is believed to be surer
 
@@ -69,7 +68,7 @@ class _Row:
 
     @property
     def aside(self) -> bool:
-        return self.twin[0] % _ASIDE == 0
+        return is_aside(self.twin)
 
 
 def refit(
@@ -91,6 +90,7 @@ def refit(
         LearningError: there are too few ratings.
         SeekrouteError: a package of `seekroute[router]` is not installed.
     """
+    ratings, through = book.last_given()
     rows = _rows(book, trusted)
     models = _models(rows, [row["id"] for row in settings["models"]])
     learned = [row for row in rows if not row.aside and row.scores.keys() & set(models)]
@@ -114,7 +114,8 @@ def refit(
     loss, judged = _loss(own, aside)
     loss_in_force, _ = _loss(settings_with_weights(settings, book), aside)
     report = {
-        "ratings": book.last_given()[0],
+        "ratings": ratings,
+        "through": through,
         "learned": len(learned),
         "aside": judged,
         "loss": round(loss, 6),
@@ -138,7 +139,7 @@ def _rows(book: RatingBook, trusted: Collection[str]) -> list[_Row]:
     said: dict[str, float] = {}
     for row in rows:
         said[row.org] = said.get(row.org, 0.0) + 1
-    left = allowances(said, trusted, _PRIOR)
+    left = allowances(said, trusted, PRIOR)
     kept = []
     for row in reversed(rows):
         if left[row.org] >= 1:

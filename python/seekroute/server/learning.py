@@ -263,7 +263,7 @@ class Learning:
         assert self._looks is not None
         learned = settings
         try:
-            learned = settings_with_weights(settings, self._book)
+            learned = settings_with_weights(settings, self._book, self._trusted())
             self._looks.router(learned)
         except (LearningError, ValueError) as error:  # of another release's table of vectors, say
             self._say_once(str(error))

@@ -135,11 +135,15 @@ DRAWN: Final[Mapping[str, Schema]] = {
                         "model": text(),
                         "quality": number(minimum=0, maximum=1),
                         "expected_usd": number(minimum=0),
+                        "answer_tokens": integer(
+                            minimum=0,
+                            description="That a choice of the answer is expected to have.",
+                        ),
                         "latency_ms": integer(null=True, description="Null: unknown."),
                         "score": number(),
                         "reason": text(),
                     },
-                    required="model quality expected_usd latency_ms score reason",
+                    required="model quality expected_usd answer_tokens latency_ms score reason",
                 )
             ),
         },
