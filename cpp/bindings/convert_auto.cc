@@ -87,6 +87,7 @@ std::shared_ptr<const AutoRouter> AutoRouterFrom(const py::handle& router) {
   rules.strategy = *strategy;
   rules.cost_weight = Get<double>(dict, "cost_weight");
   rules.cost_slack = Get<double>(dict, "cost_slack");
+  rules.learned_slack = GetOptional<double>(dict, "learned_slack");
   rules.stay = GetOptional<double>(dict, "stay").value_or(rules.stay);
   rules.explore = Get<double>(dict, "explore");
   rules.learn = Get<bool>(dict, "learn");

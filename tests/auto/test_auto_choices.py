@@ -44,19 +44,19 @@ def test_a_conversation_stays_with_its_model(tmp_path: Path, upstream: MockProvi
         assert gateway.model(HARD, session_id="s") == MIDDLE
 
 
-def test_what_cannot_be_paid_is_not_chosen(gateway: Choosing) -> None:
-    told = gateway.told(HARD, max_cost=0.0005, route="auto/quality")
+def test_what_cannot_be_paid_is_not_chosen(chooser: Choosing) -> None:
+    told = chooser.told(HARD, max_cost=0.0005, route="auto/quality")
     assert told["attempts"][0]["model"] == MIDDLE
     assert [each["model"] for each in told["auto"]["models"]] == [MIDDLE, WEAK]
-    quote = gateway.post("/v1/quote", HARD, max_cost=0.0005, route="auto/quality").json()
+    quote = chooser.post("/v1/quote", HARD, max_cost=0.0005, route="auto/quality").json()
     assert quote["model"] == MIDDLE
     assert [(each["model_id"], each["reason"]) for each in quote["excluded"]] == [
         (STRONG, "budget")
     ]
-    refused = gateway.post("/v1/chat/completions", HARD, max_cost=1e-6, route="auto/quality")
+    refused = chooser.post("/v1/chat/completions", HARD, max_cost=1e-6, route="auto/quality")
     assert refused.status == 402
     [needed] = re.findall(r"may cost (\S+) USD", refused.json()["error"]["message"])
-    cheapest = gateway.post("/v1/quote", HARD, model=WEAK).json()
+    cheapest = chooser.post("/v1/quote", HARD, model=WEAK).json()
     assert float(needed) == pytest.approx(float(cheapest["hold"]["min"]), rel=0.5)
 
 
@@ -71,8 +71,8 @@ def test_a_model_at_its_limit_is_passed_over(tmp_path: Path, upstream: MockProvi
         assert refused.status == 429
 
 
-def test_a_refusal_for_want_of_a_provider_speaks_of_auto(gateway: Choosing) -> None:
-    refused = gateway.post("/v1/chat/completions", HARD, provider={"zdr": True})
+def test_a_refusal_for_want_of_a_provider_speaks_of_auto(chooser: Choosing) -> None:
+    refused = chooser.post("/v1/chat/completions", HARD, provider={"zdr": True})
     assert refused.status == 404
     error = refused.json()["error"]
     assert "'auto'" in error["message"]
@@ -106,12 +106,16 @@ def test_what_is_free_is_chosen_first(tmp_path: Path, upstream: MockProvider) ->
 
 
 def test_guesses_leave_room_to_save(upstream: MockProvider) -> None:
-    def slack(**auto: Any) -> float:
+    def slack(name: str = "cost_slack", **auto: Any) -> float | None:
         overrides = settings_for(upstream, **auto)
         pool = prepare(load_settings(None, overrides=overrides, environ={}), {}).snapshot["auto"]
-        found: float = pool["cost_slack"]
+        found: float | None = pool[name]
         return found
 
     assert slack(models=[WEAK, STRONG]) == pytest.approx(0.2)
     assert slack(models=[WEAK, {"model": STRONG, "quality": 0.8}]) == 0.05
     assert slack(models=[WEAK, STRONG], cost_slack=0.1) == 0.1
+    # Guesses give way to what is learned, what was said does not.
+    assert slack("learned_slack", models=[WEAK, STRONG]) == 0.05
+    assert slack("learned_slack", models=[WEAK, STRONG], cost_slack=0.1) is None
+    assert slack("learned_slack", models=[WEAK, {"model": STRONG, "quality": 0.8}]) is None

@@ -25,10 +25,10 @@ def ask(
     return gateway.server.request("POST", "/v1/chat/completions", body, headers)
 
 
-def test_answers_and_streams_have_the_choice(gateway: Choosing) -> None:
-    told = gateway.told(HARD)["auto"]["models"][0]
+def test_answers_and_streams_have_the_choice(chooser: Choosing) -> None:
+    told = chooser.told(HARD)["auto"]["models"][0]
     for stream in (False, True):
-        answer = ask(gateway, stream=stream)
+        answer = ask(chooser, stream=stream)
         assert answer.status == 200
         found = re.fullmatch(
             rf'model="{STRONG}", quality=(0\.\d{{1,3}}), expected_usd="(\d+\.\d+)", '
@@ -38,25 +38,25 @@ def test_answers_and_streams_have_the_choice(gateway: Choosing) -> None:
         assert found, answer.headers[NAME]
         assert abs(float(found[1]) - told["quality"]) <= 0.0005
         assert float(found[2]) == told["expected_usd"]
-    own = ask(gateway, EASY, route="auto/cost").headers[NAME]
+    own = ask(chooser, EASY, route="auto/cost").headers[NAME]
     assert own.startswith(f'model="{WEAK}", ')
     assert own.endswith(", strategy=cost")
 
 
-def test_who_names_a_model_gets_none(gateway: Choosing) -> None:
-    assert NAME not in ask(gateway, model=WEAK).headers
-    assert NAME not in ask(gateway, model="acme/none").headers
+def test_who_names_a_model_gets_none(chooser: Choosing) -> None:
+    assert NAME not in ask(chooser, model=WEAK).headers
+    assert NAME not in ask(chooser, model="acme/none").headers
 
 
-def test_errors_have_it_once_a_model_was_chosen(gateway: Choosing) -> None:
-    gateway.upstream.queue(Status(400))
-    failed = ask(gateway)
+def test_errors_have_it_once_a_model_was_chosen(chooser: Choosing) -> None:
+    chooser.upstream.queue(Status(400))
+    failed = ask(chooser)
     assert failed.status == 400
     assert f'model="{STRONG}"' in failed.headers[NAME]
     nothing = [{"id": "auto-router", "allowed_models": ["nobody/*"]}]
-    refused = ask(gateway, plugins=nothing)
+    refused = ask(chooser, plugins=nothing)
     assert (refused.status, NAME in refused.headers) == (404, False)
-    assert NAME not in ask(gateway, route="auto/best").headers
+    assert NAME not in ask(chooser, route="auto/best").headers
 
 
 def test_a_refusal_for_want_of_money_has_it(tmp_path: Path, upstream: MockProvider) -> None:
@@ -69,9 +69,9 @@ def test_a_refusal_for_want_of_money_has_it(tmp_path: Path, upstream: MockProvid
         assert "model=" in refused.headers[NAME]
 
 
-def test_it_tells_the_choice_and_not_who_stood_in(gateway: Choosing) -> None:
-    gateway.upstream.queue(Status(503))
-    answer = ask(gateway)
+def test_it_tells_the_choice_and_not_who_stood_in(chooser: Choosing) -> None:
+    chooser.upstream.queue(Status(503))
+    answer = ask(chooser)
     assert answer.status == 200, answer.body
     assert answer.headers["x-seekroute-model"] == MIDDLE
     assert f'model="{STRONG}"' in answer.headers[NAME]

@@ -38,29 +38,29 @@ def chosen(gateway: Choosing, key: str, path: str = "/v1/chat/completions", **fi
     return told["model"], auto["strategy"], auto["strategy_source"]
 
 
-def test_the_request_comes_before_its_key_and_that_before_the_settings(gateway: Choosing) -> None:
-    _, key = add_key(gateway, "quality")
+def test_the_request_comes_before_its_key_and_that_before_the_settings(chooser: Choosing) -> None:
+    _, key = add_key(chooser, "quality")
     low = [{"id": "auto-router", "cost_tier": "low"}]
     for path in ("/v1/chat/completions", "/v1/quote"):
-        assert chosen(gateway, key, path) == (STRONG, "quality", "key")
-        own = chosen(gateway, key, path, route="auto/balanced")
+        assert chosen(chooser, key, path) == (STRONG, "quality", "key")
+        own = chosen(chooser, key, path, route="auto/balanced")
         assert own == (WEAK, "balanced", "request")
-        assert chosen(gateway, key, path, plugins=low)[1:] == ("cost", "request")
-        of_nobody = chosen(gateway, gateway.server.key, path)
+        assert chosen(chooser, key, path, plugins=low)[1:] == ("cost", "request")
+        of_nobody = chosen(chooser, chooser.server.key, path)
         assert of_nobody == (WEAK, "balanced", "default")
 
 
-def test_a_running_server_follows_a_changed_strategy(gateway: Choosing) -> None:
-    key_id, key = add_key(gateway, None)
-    keys = gateway.server.service.control.keys
+def test_a_running_server_follows_a_changed_strategy(chooser: Choosing) -> None:
+    key_id, key = add_key(chooser, None)
+    keys = chooser.server.service.control.keys
     for said, found in (
         ("quality", (STRONG, "quality", "key")),
         ("balanced", (WEAK, "balanced", "key")),
         (None, (WEAK, "balanced", "default")),
     ):
         keys.set_auto_strategy(key_id, said)
-        gateway.server.service.sync_keys()
-        assert chosen(gateway, key) == found
+        chooser.server.service.sync_keys()
+        assert chosen(chooser, key) == found
 
 
 def test_a_dry_run_as_a_key_has_its_strategy(tmp_path: Path, upstream: MockProvider) -> None:

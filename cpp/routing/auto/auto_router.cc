@@ -173,6 +173,9 @@ Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rul
   if (!(rules.cost_slack >= 0 && rules.cost_slack <= 1)) {
     return invalid("cost_slack: expected 0 to 1");
   }
+  if (const double learned = rules.learned_slack.value_or(0); !(learned >= 0 && learned <= 1)) {
+    return invalid("learned_slack: expected 0 to 1");
+  }
   if (!(rules.stay >= 0 && rules.stay <= 1)) return invalid("stay: expected 0 to 1");
   if (!(rules.explore >= 0 && rules.explore <= kMostExplored)) {
     return invalid("explore: expected 0 to 0.2");
@@ -192,6 +195,11 @@ Result<AutoRouter> AutoRouter::Make(std::vector<PooledModel> pool, AutoRules rul
       if (made.scorer_->weights().models[i].name == each.learned) place = i;
     }
     if (!place) return invalid("the weights know no model '" + each.learned + "'");
+  }
+  if (rules.learned_slack) {
+    double least = 1;
+    for (size_t i = 0; i < made.pool_.size(); ++i) least = std::min(least, made.BeliefIn(i));
+    made.rules_.cost_slack += least * (*rules.learned_slack - rules.cost_slack);
   }
   return made;
 }
@@ -216,6 +224,14 @@ AutoJudgement AutoRouter::Judge(const PromptFeatures* features) const {
   return Judged(scores.prior, scores);
 }
 
+// How far what was learned of a model of the pool counts, against what is said of it.
+double AutoRouter::BeliefIn(size_t model) const {
+  if (!learned_[model]) return 0;
+  const auto ratings = static_cast<double>(scorer_->weights().models[*learned_[model]].ratings);
+  return ratings > 0 ? ratings / (ratings + static_cast<double>(scorer_->weights().prior_ratings))
+                     : 0;
+}
+
 // `scores`: empty where nothing was learned, or there is nothing to look at.
 AutoJudgement AutoRouter::Judged(float difficulty, const PromptScores& scores) const {
   AutoJudgement judged;
@@ -226,10 +242,8 @@ AutoJudgement AutoRouter::Judged(float difficulty, const PromptScores& scores) c
     double quality = ChanceOf(LogitOf(pool_[i].quality) - kDifficultySlope * harder);
     if (learned_[i] && *learned_[i] < scores.models.size()) {
       const auto learned = static_cast<double>(scores.models[*learned_[i]].quality);
-      const auto ratings = static_cast<double>(scorer_->weights().models[*learned_[i]].ratings);
-      const auto prior = static_cast<double>(scorer_->weights().prior_ratings);
-      if (std::isfinite(learned) && ratings > 0) {
-        const double believed = ratings / (ratings + prior);
+      const double believed = BeliefIn(i);
+      if (std::isfinite(learned) && believed > 0) {
         quality = believed * std::clamp(learned, 0.0, 1.0) + (1 - believed) * quality;
       }
     }

@@ -24,6 +24,8 @@ struct AutoRules {
   double cost_weight = 0.2;
   // By so much less than the best a model may serve and still be chosen for its cost or its speed.
   double cost_slack = 0.05;
+  // What that comes to as models are learned of; nothing: it stays.
+  std::optional<double> learned_slack = std::nullopt;
   // What has answered a conversation stays unless the score of another is better by more; 0: each
   // prompt is judged anew.
   double stay = 0.1;
@@ -87,6 +89,7 @@ class AutoRouter {
   void Explore(double drawn, std::vector<AutoVerdict>* ranked) const;
 
   std::span<const PooledModel> pool() const { return pool_; }
+  // Its cost_slack is what holds: between the two, by the model of which least is known.
   const AutoRules& rules() const { return rules_; }
   // Of the weights; empty: nothing was learned.
   std::string_view revision() const {
@@ -101,6 +104,7 @@ class AutoRouter {
   bool Stay(uint32_t last, bool any_in_service, uint64_t most_pico,
             std::vector<AutoVerdict>* verdicts) const;
   AutoJudgement Judged(float difficulty, const PromptScores& scores) const;
+  double BeliefIn(size_t model) const;
 
   std::vector<PooledModel> pool_;
   AutoRules rules_;

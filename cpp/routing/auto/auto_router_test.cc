@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <random>
 #include <string>
 #include <utility>
@@ -52,6 +53,26 @@ struct Pool {
 };
 
 constexpr int kPools = 3000;
+
+// What is guessed of models leaves more room to save than what is learned: by the least known one.
+TEST(AutoRouter, SlackComesToThatOfLearnedModels) {
+  const auto slack = [](std::vector<std::string> learned, uint64_t ratings) {
+    AutoWeights weights = testing::SomeAutoWeights(7, 3);
+    weights.models[1].ratings = ratings;
+    const auto scorer = std::make_shared<const AutoScorer>(*AutoScorer::Make(weights, nullptr));
+    std::vector<PooledModel> pool;
+    for (const std::string& each : learned) pool.push_back({"a/" + each, 0.7, each});
+    const AutoRules rules{.cost_slack = 0.2, .learned_slack = 0.05};
+    return AutoRouter::Make(std::move(pool), rules, scorer)->rules().cost_slack;
+  };
+  EXPECT_NEAR(slack({"model-0", "model-1"}, 1000), 0.2 - 0.15 * 1000 / 1200, 1e-9);
+  EXPECT_NEAR(slack({"model-0", "model-1"}, 200), 0.125, 1e-9);
+  EXPECT_NEAR(slack({"model-0", "model-2"}, 200), 0.2 - 0.15 * 1000 / 1200, 1e-9);
+  EXPECT_NEAR(slack({"model-0", "model-1"}, 0), 0.2, 1e-9);
+  EXPECT_NEAR(slack({"model-0", ""}, 1000), 0.2, 1e-9);
+  EXPECT_EQ(RouterOf(2, {.cost_slack = 0.2, .learned_slack = 0.05}).rules().cost_slack, 0.2);
+  EXPECT_EQ(RouterOf(2, {.cost_slack = 0.2}).rules().cost_slack, 0.2);
+}
 
 TEST(AutoRouter, RanksEachOfferOnce) {
   std::mt19937_64 random(1);

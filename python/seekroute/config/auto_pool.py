@@ -22,7 +22,8 @@ _CHEAPEST: Final = 0.6
 _DEAREST: Final = 0.8
 _ONLY: Final = 0.7
 # How much less than the best is good enough for the cheapest: where qualities were told or learned,
-# and where they are guessed, as far as the dearest is above the cheapest.
+# and where they are guessed, as far as the dearest is above the cheapest. As models are learned of,
+# the one becomes the other.
 _SLACK: Final = 0.05
 _SLACK_OF_GUESSES: Final = round(_DEAREST - _CHEAPEST, 9)
 _MOST_WEIGHTS: Final = 256 << 20  # bytes: more than the core takes of 32 models
@@ -65,14 +66,17 @@ def auto_pool(
         if row["quality"] is None:
             row["quality"] = ranked[row["id"]]
     weights = _weights(settings)
-    slack = own.cost_slack
+    slack, learned_slack = own.cost_slack, None
     if slack is None:
-        slack = _SLACK if told or weights else _SLACK_OF_GUESSES
+        is_guess = not told and not weights
+        slack = _SLACK_OF_GUESSES if is_guess else _SLACK
+        learned_slack = _SLACK if is_guess else None
     return {
         "models": pool,
         "strategy": own.strategy,
         "cost_weight": own.cost_weight,
         "cost_slack": slack,
+        "learned_slack": learned_slack,
         "stay": own.stay,
         "shadow": {
             "share": own.shadow.share,

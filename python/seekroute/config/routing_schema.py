@@ -204,7 +204,7 @@ class AutoSettings(Strict):
     cost_slack: Annotated[float, Field(ge=0.01, le=1)] | None = None
     """How much less quality than the best `cost` and `latency` take. Default: 0.05, and 0.2 where
     no `quality` is said and there are no weights: as far as those are apart that are guessed from
-    the prices."""
+    the prices. It comes to 0.05 as models are learned of."""
     stay: Annotated[float, Field(ge=0, le=1)] = 0.1
     """The model that has answered a conversation stays, unless the score of another one is better
     by more; 0: each prompt is judged anew."""

@@ -1,4 +1,5 @@
-"""A gateway whose `auto` chooses, one for the tests of a file, and the provider that it asks."""
+"""Fixtures of the tests of `auto`: a gateway that chooses, one for the tests of a file, and the
+provider that it asks."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ def one_upstream() -> Iterator[MockProvider]:
 
 
 @pytest.fixture(scope="module")
-def one_gateway(
+def one_chooser(
     tmp_path_factory: pytest.TempPathFactory, one_upstream: MockProvider
 ) -> Iterator[Choosing]:
     folder = tmp_path_factory.mktemp("auto")
@@ -33,5 +34,5 @@ def upstream(one_upstream: MockProvider) -> MockProvider:
 
 
 @pytest.fixture
-def gateway(one_gateway: Choosing, upstream: MockProvider) -> Choosing:
-    return one_gateway
+def chooser(one_chooser: Choosing, upstream: MockProvider) -> Choosing:
+    return one_chooser
