@@ -137,13 +137,15 @@ class RatingBook(Closable):
         self.keep: Final = keep
         self._now = now
 
-    def check(self) -> None:
-        """Looks whether the file is still there and can be read.
+    def check(self, *, writable: bool = False) -> None:
+        """Looks whether the file is still there and can be read; also whether it can be written.
 
         Raises:
-            LearningError: it is gone, another one, or damaged.
+            LearningError: it is gone, another one, or damaged; or it cannot be written.
         """
         self._database.check()
+        if writable:
+            self._database.check_writable()
 
     def close(self) -> None:
         """Closes the file."""

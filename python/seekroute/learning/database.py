@@ -86,6 +86,16 @@ class RouterDatabase(Closable):
                 connection.execute(select(table).limit(1)).all()
         self._checked = state
 
+    def check_writable(self) -> None:
+        """Looks whether the file can be written: SQLite opens what it may only read, and begins
+        transactions of writers there.
+
+        Raises:
+            LearningError: it cannot.
+        """
+        with self.write() as connection:
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA}")  # as it is
+
     def close(self) -> None:
         """Closes its connections."""
         with self._watching:

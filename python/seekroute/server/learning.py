@@ -135,7 +135,7 @@ class Learning:
             self._give_up(error)
             return
         try:
-            book.check()
+            book.check(writable=True)
         except LearningError as error:
             book.close()
             self._give_up(error)
