@@ -135,7 +135,11 @@ py::list Health(Gateway& gateway) {
   for (const HealthRow& row : gateway.HealthRows()) {
     py::dict told;
     told["provider"] = row.provider;
-    told["model"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.model));
+    const auto of_endpoint = [&row](const std::string& text) {
+      return row.is_key ? py::object(py::none()) : py::object(py::str(text));
+    };
+    told["model"] = of_endpoint(row.model);
+    told["upstream_model"] = of_endpoint(row.upstream_model);
     told["tag"] = row.is_key ? py::object(py::none()) : py::object(py::str(row.tag));
     told["key"] = row.is_key ? py::object(py::str(row.key)) : py::object(py::none());
     told["state"] = py::str(row.state.data(), row.state.size());
@@ -150,7 +154,7 @@ py::list Health(Gateway& gateway) {
     told["ttft_ms_30m"] = PercentilesFrom(row.ttft_ms_30m);
     told["tokens_per_second_5m"] = PercentilesFrom(row.tokens_per_second);
     told["tokens_per_second_30m"] = PercentilesFrom(row.tokens_per_second_30m);
-    told["requests_1d"] = row.requests_1d;
+    told["judged_1d"] = row.judged_1d;
     py::dict ejections;
     for (size_t i = 1; i < kEjectedForCount; ++i) {
       ejections[NameOf(static_cast<EjectedFor>(i)).data()] = row.ejections[i];
@@ -234,12 +238,13 @@ py::tuple WriteError(Gateway& gateway, const std::string& code, std::string mess
 py::tuple Quote(Gateway& gateway, const py::str& surface, const py::object& body,
                 const OptionalBytes& authorization, const OptionalBytes& request_id,
                 const py::str& origin, std::optional<uint64_t> seed, int simulate,
-                const OptionalBytes& as) {
+                const OptionalBytes& as, const std::optional<py::tuple>& options) {
   const GatewayRequest request{.body = TakeBody(body),
                                .authorization = SecretFrom(authorization),
                                .request_id = TextFrom(request_id),
                                .origin = OriginFrom(origin),
                                .surface = SurfaceFrom(surface),
+                               .options = OptionsFrom(options),
                                .seed = seed,
                                .simulate = simulate,
                                .as = as ? std::optional(MacFrom(*as)) : std::nullopt};
@@ -354,7 +359,7 @@ void BindGateway(py::module_& m) {
            py::arg("idempotency_key") = py::none(), py::arg("options") = py::none())
       .def("quote", &Quote, py::arg("surface"), py::arg("body"), py::arg("authorization"),
            py::arg("request_id"), py::arg("origin"), py::arg("seed") = py::none(),
-           py::arg("simulate") = 0, py::arg("as_key") = py::none())
+           py::arg("simulate") = 0, py::arg("as_key") = py::none(), py::arg("options") = py::none())
       .def("flush", &Gateway::Flush)
       .def("cancel", &Gateway::Cancel, py::arg("exchange"))
       .def(

@@ -53,6 +53,7 @@ void BindRecord(py::module_& m) {
                              [](const Row& row) { return row.first_content.ms(); })
       .def_property_readonly("overhead_ms", [](const Row& row) { return row.overhead.ms(); })
       .def_readonly("limit", &Row::limit)
+      .def_readonly("availability", &Row::availability)
       .def_property_readonly("queued_ms", [](const Row& row) { return row.queued.ms(); });
 }
 

@@ -431,6 +431,70 @@ TEST_F(AdmitLists, AskNoFallbackThatCostsMoneyBehindWhatIsFree) {
   EXPECT_EQ(Models(R"("model":"a/none:free")"), "a/none a/gift");
 }
 
+// Its client wants no other endpoint than those that it names.
+TEST_F(AdmitLists, AskNoFallbackOfTheOperatorsWhereTheClientForbidsFallbacks) {
+  for (FallbackList* const list : {&snapshot_.lists.after_any, &snapshot_.lists.after_context}) {
+    (*list)["a/one"] = {"a/two"};
+    const std::string here = R"("provider":{"order":["p"],"allow_fallbacks":false})";
+    EXPECT_EQ(Models(R"("model":"one",)" + here), "a/one");
+    ASSERT_EQ(admission_.route.excluded.size(), 1u);
+    EXPECT_EQ(admission_.route.excluded[0].reason, "fallback_off");
+    // What it names itself is none.
+    EXPECT_EQ(Models(R"("model":"one","models":["three"],)" + here), "a/one a/three");
+    EXPECT_EQ(Models(R"("model":"one","provider":{"order":["p"]})"), "a/one a/two");
+    EXPECT_EQ(Models(R"("model":"one","provider":{"max_price":{"completion":0.5},)"
+                     R"("allow_fallbacks":false})"),
+              "no_matching_endpoint model");
+    list->clear();
+  }
+}
+
+// Nor comes a model twice, or an endpoint that is left out.
+TEST_F(AdmitLists, AskNoFallbackWhereAVirtualModelNamesItsProvider) {
+  Catalog::Parts parts;
+  for (const char* const id : {"a/one", "a/two"}) {
+    Model model{.id = id, .endpoints = {}};
+    for (const char* const tag : {"p", "q"}) {
+      model.endpoints.push_back({0, "up", PriceTable::Flat(Rates{})});
+      model.endpoints.back().tag = tag;
+    }
+    model.excluded = {{"off", "disabled"}, {"q", "no_key"}};
+    parts.names[model.id] = model.id;
+    parts.models.push_back(std::move(model));
+  }
+  snapshot_.catalog = *Catalog::Make(std::move(parts));
+  VirtualModel& named = snapshot_.lists.virtual_models["team/any"];
+  named.strategy = VirtualModel::Strategy::kOrder;
+  named.members = {{"a/one"}, {"a/two", "q"}};
+  snapshot_.lists.after_any["a/one"] = {"a/two"};
+  EXPECT_EQ(Models(R"("model":"team/any")"), "a/one a/one a/two");
+  EXPECT_EQ(admission_.route.candidates[2].endpoint->tag, "q");
+  const auto left_out = [this] {
+    std::vector<std::string> found;
+    for (const OutOfRoute& each : admission_.route.excluded) {
+      found.push_back(each.model->id + ' ' + std::string(each.provider));
+    }
+    return found;
+  };
+  EXPECT_EQ(left_out(), (std::vector<std::string>{"a/one off", "a/one q", "a/two q"}));
+  // Named by the client as well, it is asked elsewhere behind that, and each is told of once.
+  EXPECT_EQ(Models(R"("model":"team/any","models":["a/two"],"provider":{"ignore":["q"]})"),
+            "a/one a/two");
+  EXPECT_EQ(left_out(), (std::vector<std::string>{"a/one q", "a/one off", "a/one q", "a/two q",
+                                                  "a/two q", "a/two off"}));
+}
+
+// The help is for what was asked for.
+TEST_F(AdmitLists, TellThePriceOfTheModelThatIsAskedForAndNotOfItsFallback) {
+  snapshot_.lists.after_any["a/three"] = {"a/one"};
+  EXPECT_EQ(Models(R"("model":"three","provider":{"max_price":{"completion":0.5}})"),
+            "no_matching_endpoint model");
+  EXPECT_NE(message_.find("raise provider.max_price.completion to 9"), std::string::npos)
+      << message_;
+  // Where the fallback can be asked, that begins.
+  EXPECT_EQ(Models(R"("model":"three","provider":{"max_price":{"completion":1}})"), "a/one");
+}
+
 TEST_F(AdmitLists, HoldFallbacksToThePriceOfTheFirst) {
   snapshot_.lists.after_any["a/one"] = {"a/three"};
   EXPECT_EQ(Models(R"("model":"one")"), "a/one a/three");

@@ -78,8 +78,9 @@ class Gathering {
     if (model == nullptr || (key_ != nullptr && !key_->MayUse(model->id))) return;
     planned.model = SoldTo(key_, model);
     const auto same = [&planned](const PlannedModel& each) {
-      return each.model == planned.model &&
-             (each.provider.empty() || each.provider == planned.provider) &&
+      // A fallback does not bring a model to providers that a virtual model keeps it from.
+      const bool anywhere = !planned.by_client || each.provider.empty();
+      return each.model == planned.model && (anywhere || each.provider == planned.provider) &&
              (!each.free_only || planned.free_only);
     };
     // Of a pool more are looked at than a route has.

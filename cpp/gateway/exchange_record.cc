@@ -102,6 +102,7 @@ void Exchange::Compose(const Bill& bill) {
   if (error_) {
     record_.error = error_->name();
     record_.status = error_->status();
+    record_.availability = error_->availability;
     for (const ErrorFact& fact : error_->facts) {
       if (fact.name == "limit") record_.limit = fact.value;
     }

@@ -26,6 +26,60 @@ LimitSubject SubjectOf(const ApiKey* key, std::string_view model) {
   return subject;
 }
 
+namespace {
+
+bool IsOfModel(const LimitRefusal& refusal) {
+  return refusal.scope == LimitScope::kModel || refusal.scope == LimitScope::kKeyModel;
+}
+
+// The models beside `first` for which its name stands as well, in the order of the route.
+std::vector<const Model*> OthersOfName(const Route& route, const Model* first) {
+  uint8_t name = 0;
+  for (const Candidate& each : route.candidates) {
+    if (each.model == first) name = each.name;
+  }
+  std::vector<const Model*> others;
+  for (const Candidate& each : route.candidates) {
+    const bool same = each.after == AskedAfter::kAny && each.name == name && each.model != first;
+    if (same && std::ranges::find(others, each.model) == others.end()) others.push_back(each.model);
+  }
+  return others;
+}
+
+}  // namespace
+
+Skip SkipFor(const LimitRefusal& of_model) {
+  return of_model.kind == RefusalKind::kTooLarge ? Skip::kOverLimit : Skip::kModelLimit;
+}
+
+Status LookAtLimits(const Admission& admission, const HeaderOptions& asked,
+                    const GatewayOptions& options, const LimitTime& now, Limiter* limiter,
+                    std::vector<Skip>* skipped) {
+  const std::vector<Candidate>& candidates = admission.route.candidates;
+  const ApiKey* const key = admission.key.get();
+  const LimitCost cost = ExpectedCost(admission, options, candidates, {});
+  skipped->resize(candidates.size(), Skip::kNone);
+  for (size_t place = 0; place < candidates.size(); ++place) {
+    if ((*skipped)[place] != Skip::kNone) continue;
+    const LimitSubject who = SubjectOf(key, candidates[place].model->id);
+    const auto refusal = limiter->JudgeModel(who, cost, now);
+    if (refusal) (*skipped)[place] = SkipFor(*refusal);
+  }
+  const Model* const first = FirstModelOf(admission);
+  const Duration all =
+      asked.timeout.ns > 0 ? std::min(asked.timeout, options.total_timeout) : options.total_timeout;
+  const LimitPatience patience = PatienceOf(asked, options, now.now, now.now + all);
+  const auto refusal = limiter->Judge(SubjectOf(key, first->id), cost, now, patience);
+  const auto lets_in = [&](const Model* other) {
+    return !limiter->Judge(SubjectOf(key, other->id), cost, now);
+  };
+  if (!refusal) return {};
+  if (IsOfModel(*refusal) && std::ranges::any_of(OthersOfName(admission.route, first), lets_in)) {
+    return {};
+  }
+  return RefusedByLimit(*refusal, first->id);
+}
+
 LimitSubject Gate::Subject() const {
   const Model* const model = FirstModelOf(admission_);
   return SubjectOf(queue_.key(), model != nullptr ? model->id : std::string_view());
@@ -38,7 +92,7 @@ std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
                                        Limiter* limiter) {
   const TimePoint deadline = now.now + options.total_timeout;  // no route is known yet
   std::optional<LimitRefusal> refusal =
-      limiter->Peek(SubjectOf(&key, {}), now, PatienceOf(in, options, now.now, deadline));
+      limiter->Peek(SubjectOf(&key, {}), now, PatienceOf(in.options, options, now.now, deadline));
   // The one of the model may be longer.
   const bool waits = refusal && refusal->kind == RefusalKind::kWait;
   if (waits && key.model_limits != nullptr) refusal->exact = false;
@@ -110,21 +164,13 @@ Status Gate::Enter(std::string_view body, TimePoint deadline) {
 // at once. Fills `answer` where one lets it in; the first model is passed over then, as it would be
 // after a failure.
 void Gate::EnterOther(const LimitRefusal& refusal, Limiter::Answer* answer) {
-  if (refusal.scope != LimitScope::kModel && refusal.scope != LimitScope::kKeyModel) return;
-  std::vector<const Model*> asked{model_};
-  uint8_t name = 0;
-  for (const Candidate& each : admission_.route.candidates) {
-    if (each.model == model_) name = each.name;
-  }
-  for (const Candidate& each : admission_.route.candidates) {
-    const bool same = each.after == AskedAfter::kAny && each.name == name;
-    if (!same || std::ranges::find(asked, each.model) != asked.end()) continue;
-    asked.push_back(each.model);
+  if (!IsOfModel(refusal)) return;
+  for (const Model* const each : OthersOfName(admission_.route, model_)) {
     Limiter::Answer other =
-        world_.limiter->Reserve(SubjectOf(queue_.key(), each.model->id), cost_, Now());
+        world_.limiter->Reserve(SubjectOf(queue_.key(), each->id), cost_, Now());
     if (other.refusal) continue;
     *answer = std::move(other);
-    model_ = each.model;
+    model_ = each;
     return;
   }
 }

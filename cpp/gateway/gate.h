@@ -9,6 +9,7 @@
 
 #include "gateway/admission.h"
 #include "gateway/exchange_world.h"
+#include "gateway/health_table.h"
 #include "gateway/outlet.h"
 #include "gateway/queue_stay.h"
 #include "limits/limiter.h"
@@ -88,6 +89,16 @@ LimitSubject SubjectOf(const ApiKey* key, std::string_view model);
 std::optional<LimitRefusal> PeekLimits(const ApiKey& key, const Submission& in,
                                        const GatewayOptions& options, const LimitTime& now,
                                        Limiter* limiter);
+
+// Why a candidate is passed over whose model's limits refuse the request.
+Skip SkipFor(const LimitRefusal& of_model);
+
+// Fails as Gate::Enter() would now for an admitted request with an estimate of its prompt, unless
+// it would wait. Puts into `skipped`, by place, whose model's limits would pass over it. Takes
+// nothing. Thread-safe.
+Status LookAtLimits(const Admission& admission, const HeaderOptions& asked,
+                    const GatewayOptions& options, const LimitTime& now, Limiter* limiter,
+                    std::vector<Skip>* skipped);
 
 // The 429, or the 400, of a request for `model` that a limit refuses; `queued`: after it has waited
 // so long.

@@ -403,12 +403,14 @@ ReadyAnswer Gateway::Quote(const GatewayRequest& request) {
                               .upstream_limiter = &upstream_limiter_,
                               .stats = &stats_,
                               .health = &health_};
-    const std::vector<Skip> skipped = PassedOverByLimits(admission, *snapshot, world);
+    std::vector<Skip> skipped = PassedOverByLimits(admission, *snapshot, world);
+    quoted = LookAtLimits(admission, request.options, options_, {clock_.Now(), clock_.WallTime()},
+                          &limiter_, &skipped);
     Result<std::string> quote = WriteQuote(admission, *snapshot, options_, now, skipped);
-    if (quote) {
-      answer.body = std::move(*quote);
-    } else {
+    if (!quote) {
       quoted = std::move(quote.error());
+    } else if (quoted.ok()) {
+      answer.body = std::move(*quote);
     }
   }
   if (quoted.ok()) {

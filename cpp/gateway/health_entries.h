@@ -86,6 +86,7 @@ struct ProviderEntry {
 struct EndpointEntry {
   uint64_t id = 0;
   std::string provider_name;
+  std::string model;  // the catalog's id; where several list it, of the first
   std::string upstream_model;
   std::string tag;
   std::atomic<ProviderEntry*> provider{nullptr};

@@ -25,7 +25,7 @@ std::string_view WordOf(KeyTrouble trouble) {
     case KeyTrouble::kNoModel:
       return "no_model";
     case KeyTrouble::kLimited:
-      return "limited";
+      return "rate_limited";
     case KeyTrouble::kNone:
       break;
   }
@@ -64,6 +64,8 @@ std::string_view NameOf(Skip skip) {
       return "limited";
     case Skip::kRetryBudget:
       return "retry_budget";
+    case Skip::kAttemptCap:
+      return "attempt_cap";
     case Skip::kGone:
       return "provider_gone";
     case Skip::kNone:
@@ -93,6 +95,8 @@ std::string_view SentenceOf(Skip skip) {
       return "may cost more than this request can pay";
     case Skip::kRetryBudget:
       return "is asked again often enough";
+    case Skip::kAttemptCap:
+      return "was not asked: the request had made routing.max_attempts calls";
     case Skip::kGone:
       return "has left the configuration";
     case Skip::kTried:
@@ -137,7 +141,7 @@ void EndpointEntry::Fill(HealthRow* row, TimePoint now) const {
   row->ejections = ejections;
   row->probes = probes;
   const OutcomeCounts day = health.LastDay(now);
-  row->requests_1d = uint64_t{day.judged()} + day.limited;
+  row->judged_1d = uint64_t{day.judged()} + day.limited;
 }
 
 void EndpointEntry::Publish(const HealthRules& rules, bool last_resort, TimePoint now) {
@@ -247,6 +251,7 @@ void HealthTable::Learn(const Snapshot& snapshot, TimePoint now) {
       entry->tag = endpoint.tag;
       entry->provider_name = snapshot.providers[endpoint.provider].id;
       const bool is_first = grouped.insert(entry).second;
+      if (is_first) entry->model = model.id;
       if (is_first || group->size() < entry->group->size()) entry->group = group;
       if (is_first || group->size() > entry->peers->size()) entry->peers = group;
       entry->provider.store(providers[endpoint.provider], std::memory_order_release);
@@ -286,7 +291,8 @@ std::vector<HealthRow> HealthTable::Rows(TimePoint now) const {
     if (!entry->listed) continue;
     HealthRow& row = rows.emplace_back();
     row.provider = entry->provider_name;
-    row.model = entry->upstream_model;
+    row.model = entry->model;
+    row.upstream_model = entry->upstream_model;
     row.tag = entry->tag;
     row.id = entry->id;
     row.lacks = dead;
@@ -329,9 +335,9 @@ size_t HealthTable::Reset(std::string_view name, TimePoint now) {
     MutexLock lock(&entry->mu);
     if (!entry->listed) continue;
     const bool all = entry->provider_name == name;
-    const bool own = slash != std::string_view::npos &&
-                     entry->provider_name == name.substr(0, slash) &&
-                     entry->upstream_model == name.substr(slash + 1);
+    const bool own =
+        slash != std::string_view::npos && entry->provider_name == name.substr(0, slash) &&
+        (entry->upstream_model == name.substr(slash + 1) || entry->model == name.substr(slash + 1));
     if (!all && !own && entry->tag != name) continue;
     entry->health.Reset();
     entry->pairs.fill({});

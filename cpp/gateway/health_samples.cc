@@ -29,7 +29,10 @@ void AddHealthSamples(const std::vector<HealthRow>& rows, std::vector<Sample>* s
       add("seekroute_provider_key_state", With(key, "state", std::string(row.shown())), 1);
       continue;
     }
-    const Labels labels = {{"provider", row.provider}, {"model", row.model}, {"endpoint", row.tag}};
+    const Labels labels = {{"provider", row.provider},
+                           {"model", row.model},
+                           {"upstream_model", row.upstream_model},
+                           {"endpoint", row.tag}};
     add("seekroute_endpoint_state", With(labels, "state", std::string(row.shown())), 1);
     add("seekroute_endpoint_inflight", labels, row.in_flight);
     add("seekroute_endpoint_out_until_seconds", labels, row.retry_in.ms() / 1000);

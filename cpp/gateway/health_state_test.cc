@@ -89,7 +89,7 @@ class HealthStateTest : public ::testing::Test {
     for (const HealthRow& row : table.Rows(now)) {
       told += row.provider + (row.is_key ? '#' + row.key : "") + ' ' + std::string(row.state) +
               ' ' + std::to_string(row.retry_in.ns) + ' ' + std::to_string(row.uptime_30m) + ' ' +
-              std::to_string(row.uptime_1d) + ' ' + std::to_string(row.requests_1d) + ' ' +
+              std::to_string(row.uptime_1d) + ' ' + std::to_string(row.judged_1d) + ' ' +
               std::to_string(row.ttft_ms_30m.at[1]) + ' ' +
               std::to_string(row.tokens_per_second_30m.at[1]) + '\n';
     }

@@ -36,6 +36,7 @@ enum class Skip : uint8_t {
   kModelLimit,   // the client's limits for its model are used up
   kBudget,       // what is held of the client's money does not pay for it
   kRetryBudget,  // too much of its provider's work is done again already
+  kAttemptCap,   // the request has made as many calls as one may
   kGone,         // the newest snapshot has not its provider any more, or none of the keys
 };
 std::string_view NameOf(Skip skip);

@@ -440,13 +440,14 @@ TEST_F(HealthTableTest, OperatorsSeeAndResetIt) {
   table_.Report(std::move(answer.permit), {Outcome::kNeutral, Key::kBad, {}}, {}, {}, 0, now_);
   std::map<std::string, std::string> states;
   for (const HealthRow& row : table_.Rows(now_)) {
-    states[row.is_key ? row.provider + "#" + row.key : row.provider + "/" + row.model] = row.state;
+    states[row.is_key ? row.provider + "#" + row.key : row.provider + "/" + row.upstream_model] =
+        row.state;
   }
   EXPECT_EQ(states.size(), 6u);
   EXPECT_EQ(states["p0/up"], "ejected");
   EXPECT_EQ(states["p1/up"], "ok");
   EXPECT_EQ(states["p1#k" + std::to_string(key)], "bad_key");
-  const auto requests = [this] { return table_.Rows(now_).front().requests_1d; };
+  const auto requests = [this] { return table_.Rows(now_).front().judged_1d; };
   const uint64_t before = requests();
   EXPECT_GE(before, 5u);
   EXPECT_EQ(table_.Reset("p0/up", now_), 1u);

@@ -4,9 +4,9 @@
 
 namespace seekroute {
 
-LimitPatience PatienceOf(const Submission& in, const GatewayOptions& options, TimePoint since,
+LimitPatience PatienceOf(const HeaderOptions& asked, const GatewayOptions& options, TimePoint since,
                          TimePoint deadline) {
-  return {.asked = in.options.queue,
+  return {.asked = asked.queue,
           .usual = options.queue_wait,
           .most = std::min(Duration::Milliseconds(LimitSet::kMostQueueMs),
                            deadline - since - QueueStay::kLeastForAnswer),
@@ -15,7 +15,7 @@ LimitPatience PatienceOf(const Submission& in, const GatewayOptions& options, Ti
 
 LimitPatience QueueStay::Patience(TimePoint deadline) {
   if (!since_) since_ = world_.clock->Now();
-  return PatienceOf(in_, *world_.options, *since_, deadline);
+  return PatienceOf(in_.options, *world_.options, *since_, deadline);
 }
 
 LimitWaiter* QueueStay::Waiter(size_t body_bytes) {

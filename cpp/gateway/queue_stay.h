@@ -12,8 +12,9 @@
 
 namespace seekroute {
 
-// How long `in` would wait from `since` on, if it has to end by `deadline`.
-LimitPatience PatienceOf(const Submission& in, const GatewayOptions& options, TimePoint since,
+// How long a request that asks for `asked` would wait from `since` on, if it has to end by
+// `deadline`.
+LimitPatience PatienceOf(const HeaderOptions& asked, const GatewayOptions& options, TimePoint since,
                          TimePoint deadline);
 
 // Beside its place in a queue it holds nothing. Engine thread only.

@@ -207,9 +207,9 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
     const Endpoint& endpoint = *offer.candidate->endpoint;
     json.Object();
     json.Key("provider").String(snapshot.providers[endpoint.provider].id);
-    json.Key("model").String(endpoint.upstream_model);
+    json.Key("model").String(offer.candidate->model->id);
+    json.Key("upstream_model").String(endpoint.upstream_model);
     json.Key("endpoint").String(endpoint.tag);
-    json.Key("model_id").String(offer.candidate->model->id);
     json.Key("group").Integer(offer.candidate->group);
     json.Key("probability").Raw(FormatShare(offer.candidate->probability));
     const auto place = static_cast<size_t>(offer.candidate - planned.candidates.data());
@@ -228,7 +228,7 @@ Result<std::string> WriteQuote(const Admission& admission, const Snapshot& snaps
   for (const OutOfRoute& each : planned.excluded) {
     json.Object();
     json.Key("provider").String(each.provider);
-    json.Key("model_id").String(each.model->id);
+    json.Key("model").String(each.model->id);
     json.Key("reason").String(each.reason);
     if (each.endpoint != nullptr) json.Key("detail").String(TraitsOf(each.why.first()).one);
     json.End();

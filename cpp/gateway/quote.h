@@ -19,7 +19,7 @@ namespace seekroute {
 inline constexpr int64_t kExpectedAnswerTokens = 400;
 
 // {"object":"quote","model",...,"prompt_tokens":{"expected","max"},"completion_tokens":{...},
-// "cost":{"min","expected","max"},"candidates":[{"provider","model","endpoint","model_id",
+// "cost":{"min","expected","max"},"candidates":[{"provider","model","upstream_model","endpoint",
 // "group","probability","pricing","cost"}],"excluded":[{"provider","reason","detail"}],"sort",
 // "seed","explored","auto","simulated":{"draws","first"}}, the last two where a model was chosen
 // (routing_report.h), and where it was simulated. `min`: one

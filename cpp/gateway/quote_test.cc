@@ -62,7 +62,7 @@ TEST(Quote, HasNoMaximumWhereNothingBoundsTheAnswer) {
   const std::string quote = Quoted().Write();
   EXPECT_NE(quote.find(R"("completion_tokens":{"expected":400,"max":null})"), std::string::npos);
   EXPECT_NE(quote.find(R"("max":null},"hold":{"min":)"), std::string::npos) << quote;
-  EXPECT_NE(quote.find(R"("excluded":[{"provider":"off","model_id":"a/m","reason":"no_key"}])"),
+  EXPECT_NE(quote.find(R"("excluded":[{"provider":"off","model":"a/m","reason":"no_key"}])"),
             std::string::npos);
 }
 

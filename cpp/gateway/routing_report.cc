@@ -174,7 +174,10 @@ std::string WriteRouting(Explain how, const ExchangeRecord& row, const Route& ro
     const std::string& provider = snapshot.providers[candidate.endpoint->provider].id;
     json.Object();
     json.Key("provider").String(provider);
-    json.Key("model").String(candidate.endpoint->upstream_model);
+    json.Key("model").String(candidate.model->id);
+    if (how == Explain::kSeekroute) {
+      json.Key("upstream_model").String(candidate.endpoint->upstream_model);
+    }
     json.Key("selected").Bool(asked == i + 1);
     const bool marked = stats != nullptr && how == Explain::kSeekroute;
     if (marked && stats->IgnoresCap(provider, candidate.model->id))

@@ -49,8 +49,8 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
       R"("openrouter_metadata":{"requested":"gpt-oss-120b","strategy":"alias","region":null,)"
       R"x("summary":"openai/gpt-oss-120b by openai, after groq (429)","attempt":2,"is_byok":false,)x"
       R"("endpoints":{"total":2,"available":[)"
-      R"({"provider":"groq","model":"gpt-oss","selected":false},)"
-      R"({"provider":"openai","model":"gpt-oss-120b","selected":true}]},)"
+      R"({"provider":"groq","model":"openai/gpt-oss-120b","selected":false},)"
+      R"({"provider":"openai","model":"openai/gpt-oss-120b","selected":true}]},)"
       R"("attempts":[{"provider":"groq","model":"openai/gpt-oss-120b","status":429,)"
       R"("error":"upstream_rate_limited"},)"
       R"({"provider":"openai","model":"openai/gpt-oss-120b","status":200}]})");
@@ -100,6 +100,8 @@ TEST(RoutingReport, TellsHowTheOrderCameAbout) {
   route.excluded = {{&model, "dear", "max_price", model.endpoints.data(), dear}};
   route.more_excluded = 3;
   const std::string report = WriteRouting(Explain::kSeekroute, {}, route, TwoProviders(), 1);
+  EXPECT_NE(report.find(R"("model":"openai/gpt-oss-120b","upstream_model":"gpt-oss",)"),
+            std::string::npos);
   EXPECT_NE(report.find(R"("sort":"default","seed":42,"explored":false,)"), std::string::npos);
   EXPECT_NE(
       report.find(

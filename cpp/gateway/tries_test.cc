@@ -160,6 +160,19 @@ TEST_F(TriesTest, TheLastFailureIsToldWhereNobodyIsLeft) {
   EXPECT_FALSE(tries_->StartAnother());  // none runs
 }
 
+TEST_F(TriesTest, WhoTheCapOfAttemptsKeepsOutIsToldOf) {
+  scripts_ = {{"https://a", Refusal(100, 503)}, {"https://b", Refusal(100, 503)}};
+  options_.retry.max_attempts = 2;
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->skipped(), (std::vector{Skip::kNone, Skip::kNone, Skip::kAttemptCap}));
+  // Another failure would not have led to it.
+  scripts_["https://b"] = Refusal(100, 400);
+  Begin(true);
+  Run();
+  EXPECT_EQ(tries_->skipped(), std::vector<Skip>());
+}
+
 TEST_F(TriesTest, NobodyIsAskedBesideAWinner) {
   scripts_ = {{"https://a", Stream(100, "first")}};
   Begin(true);

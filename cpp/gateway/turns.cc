@@ -110,9 +110,7 @@ HealthAnswer Turns::Ask(size_t place, HealthQuestion question, Reservation* rese
       std::optional<LimitRefusal> refusal;
       if (gate_ != nullptr) refusal = gate_->EnterModel(*candidate.model);
       if (refusal) {
-        const bool never = refusal->kind == RefusalKind::kTooLarge;
-        return {.skip = never ? Skip::kOverLimit : Skip::kModelLimit,
-                .retry_at = RetryAt(*refusal, world_->clock->Now())};
+        return {.skip = SkipFor(*refusal), .retry_at = RetryAt(*refusal, world_->clock->Now())};
       }
       *reservation = std::move(let.reservation);
       return answer;
@@ -163,7 +161,18 @@ std::optional<Turns::Turn> Turns::Next() {
       }
     }
   }
+  NoteUnasked();
   return std::nullopt;
+}
+
+// Nobody is asked any more: of those that might have been, whom the cap of attempts has kept out.
+void Turns::NoteUnasked() {
+  for (size_t place = 0; place < candidates().size(); ++place) {
+    const bool told = place < skipped_.size() && skipped_[place] != Skip::kNone;
+    if (!told && succession_->LacksAttempt(place) && purse_->Affords(candidates()[place])) {
+      NoteSkip(place, Skip::kAttemptCap);
+    }
+  }
 }
 
 bool Turns::HasOtherKey(size_t place) const {

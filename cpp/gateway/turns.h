@@ -100,6 +100,7 @@ class Turns {
   TimePoint SoonestAt(size_t place, HealthQuestion question, bool asked, TimePoint now) const;
   const Provider& ProviderAt(size_t place) const;
   void NoteSkip(size_t place, Skip skip);
+  void NoteUnasked();
 
   const Admission* const admission_;
   const Snapshot* const snapshot_;

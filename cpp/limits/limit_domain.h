@@ -167,6 +167,9 @@ struct Limiter::Pick {
     return holder != nullptr ? holder->limits.get() : nullptr;
   }
 
+  // Another model is to answer: the limits of all others stay out of it.
+  void KeepModelAlone();
+
   LimitsLeft Left() const;
   // Of the queues of that holder, a request of that cost.
   LimitQueue::Share ShareOf(LimitScope scope, LimitDimension dimension,

@@ -61,6 +61,12 @@ LimitsLeft Limiter::Pick::Left() const {
   return left;
 }
 
+void Limiter::Pick::KeepModelAlone() {
+  for (size_t i = 0; i < kLimitScopes; ++i) {
+    if (!IsOfModel(static_cast<LimitScope>(i))) all[i] = {};
+  }
+}
+
 Limiter::Limiter(const QueueBounds& queue)
     : shards_(new Domain[kShards]), shared_(new Domain), queue_(queue) {}
 
@@ -213,9 +219,7 @@ Limiter::Answer Limiter::ReserveModel(const LimitSubject& who, const LimitCost& 
   if (who.key_model_limits == nullptr && AllAreFree()) return {};
   LimitWakes wakes;
   return With(who, time, false, &wakes, [&](Pick* pick) {
-    for (size_t i = 0; i < kLimitScopes; ++i) {
-      if (!IsOfModel(static_cast<LimitScope>(i))) pick->all[i] = {};
-    }
+    pick->KeepModelAlone();
     Answer answer = ReserveOf(cost, pick);
     if (!answer.refusal) PassBy(cost, nullptr, *pick, &wakes);
     return answer;
@@ -232,6 +236,33 @@ std::optional<LimitRefusal> Limiter::JudgeUpstream(const UpstreamSubject& whom,
                                                    const LimitCost& cost, const LimitTime& time) {
   if (AllAreFree()) return std::nullopt;
   return WithUpstream(whom, time, [&](Pick* pick) { return JudgeOf(cost, nullptr, *pick); });
+}
+
+std::optional<LimitRefusal> Limiter::Judge(const LimitSubject& who, const LimitCost& cost,
+                                           const LimitTime& time, const LimitPatience& patience) {
+  if (IsFree(who)) return std::nullopt;
+  LimitWakes wakes;
+  return With(who, time, false, &wakes, [&](const Pick* pick) {
+    std::optional<LimitRefusal> refusal = JudgeOf(cost, nullptr, *pick);
+    if (!refusal) return refusal;
+    const LimitSet* const org = pick->LimitsOf(LimitScope::kOrg);
+    const Duration most = PatienceOf(patience, who.key_limits, org);
+    const bool waits = refusal->kind == RefusalKind::kBusy
+                           ? most.ns > 0
+                           : refusal->kind == RefusalKind::kWait && refusal->wait <= most;
+    if (waits) refusal.reset();
+    return refusal;
+  });
+}
+
+std::optional<LimitRefusal> Limiter::JudgeModel(const LimitSubject& who, const LimitCost& cost,
+                                                const LimitTime& time) {
+  if (who.key_model_limits == nullptr && AllAreFree()) return std::nullopt;
+  LimitWakes wakes;
+  return With(who, time, false, &wakes, [&](Pick* pick) {
+    pick->KeepModelAlone();
+    return JudgeOf(cost, nullptr, *pick);
+  });
 }
 
 // The one that holds longest of all that refuse it. Nobody overtakes those whose turn comes before

@@ -78,6 +78,13 @@ class Limiter {
   std::optional<LimitRefusal> JudgeUpstream(const UpstreamSubject& whom, const LimitCost& cost,
                                             const LimitTime& time);
 
+  // Why Reserve(), and ReserveModel(), would refuse it now; nothing: they would not, or it would
+  // wait for its turn, where not too many do. Takes nothing, and is not counted.
+  std::optional<LimitRefusal> Judge(const LimitSubject& who, const LimitCost& cost,
+                                    const LimitTime& time, const LimitPatience& patience = {});
+  std::optional<LimitRefusal> JudgeModel(const LimitSubject& who, const LimitCost& cost,
+                                         const LimitTime& time);
+
   // Where the requests of a minute of the key alone refuse it for longer than it would wait: the
   // longest refusal that is known before its body is. Takes nothing.
   std::optional<LimitRefusal> Peek(const LimitSubject& who, const LimitTime& time,

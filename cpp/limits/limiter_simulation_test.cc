@@ -172,7 +172,15 @@ class LimiterSimulation {
     const std::string key = OneIn(2) ? "k" : "l";
     const LimitCost cost{.prompt = 1, .tokens = Between(1, 700)};
     auto answer = Try([&](Limiter* limiter, const LimitTime& time) {
-      return limiter->Reserve(Who(key), cost, time);
+      // A look says the same and takes nothing.
+      const auto seen = limiter->Judge(Who(key), cost, time);
+      Limiter::Answer asked = limiter->Reserve(Who(key), cost, time);
+      EXPECT_EQ(seen.has_value(), asked.refusal.has_value());
+      if (seen && asked.refusal) {
+        EXPECT_EQ(seen->scope, asked.refusal->scope);
+        EXPECT_EQ(seen->wait, asked.refusal->wait);
+      }
+      return asked;
     });
     if (!answer) return;
     std::vector<Holder> holders = {{kKey, key}, {kKeyModel, key}};

@@ -12,6 +12,23 @@ namespace {
 
 constexpr uint64_t kMillion = 1'000'000;
 
+// Why a request is refused that needs what nobody of its model can do.
+struct Lack {
+  ErrorCode code;
+  std::string_view why;    // behind the model's name, where there is a `param`
+  std::string_view param;  // empty: the member of the request that has the need
+};
+
+// By Need.
+constexpr std::array<Lack, kNeedCount> kLacks = {{
+    {ErrorCode::kNoMatchingEndpoint, "makes embeddings: it is asked at POST /v1/embeddings",
+     "model"},
+    {ErrorCode::kNoMatchingEndpoint,
+     "makes no embeddings: it is asked at POST /v1/chat/completions", "model"},
+    {ErrorCode::kInvalidValue, "expected text in the last user message, to draw from", ""},
+    {ErrorCode::kInvalidUnicode, "expected a prompt without lone surrogates", ""},
+}};
+
 std::string NamesOf(TraitSet set) {
   std::string names;
   for (; !set.IsEmpty(); set.Remove(set.first())) {
@@ -21,24 +38,36 @@ std::string NamesOf(TraitSet set) {
   return names;
 }
 
-// The endpoints that would be back without `why`.
+// The endpoints that help is given for: of the models that were asked for, and of the operator's
+// fallbacks only where those have none.
+template <typename Visit>
+void ForEachAsked(const Route& route, const Visit& visit) {
+  const auto is_asked = [](const OutOfRoute& each) {
+    return each.endpoint != nullptr && !each.is_fallback;
+  };
+  const bool any = std::ranges::any_of(route.excluded, is_asked);
+  for (const OutOfRoute& each : route.excluded) {
+    if (each.endpoint != nullptr && (!any || is_asked(each))) visit(each);
+  }
+}
+
+// Those of them that would be back without `why`.
 template <typename Visit>
 void ForEachFreed(const Route& route, Excluded why, const Visit& visit) {
-  for (const OutOfRoute& each : route.excluded) {
-    if (each.endpoint != nullptr && each.why.HasOne() && each.why.first() == why) visit(each);
-  }
+  ForEachAsked(route, [&](const OutOfRoute& each) {
+    if (each.why.HasOne() && each.why.first() == why) visit(each);
+  });
 }
 
 // Of whom most would be back; of two the one that is looked at first. Where no single change brings
 // anybody back, what most were left out by.
 Excluded Worst(const Route& route) {
   std::array<size_t, kExcludedCount> alone{}, first{};
-  for (const OutOfRoute& each : route.excluded) {
-    if (each.endpoint == nullptr) continue;
+  ForEachAsked(route, [&](const OutOfRoute& each) {
     const auto at = static_cast<size_t>(each.why.first());
     ++first[at];
     if (each.why.HasOne()) ++alone[at];
-  }
+  });
   const auto most = [](const auto& counts) {
     return static_cast<size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin());
   };
@@ -206,6 +235,15 @@ std::string CountLeftOut(const Route& route) {
     text += std::to_string(first[i]) + ' ' + std::string(first[i] == 1 ? traits.one : traits.many);
   }
   return text;
+}
+
+Error Unserved(Need need, const Model& model, const ParsedRequest& request) {
+  const Lack& lack = kLacks[static_cast<size_t>(need)];
+  if (lack.param.empty()) {
+    return MakeError(lack.code, std::string(lack.why), request.PathOf(need));
+  }
+  return MakeError(lack.code, "the model '" + model.id + "' " + std::string(lack.why),
+                   std::string(lack.param));
 }
 
 Error NothingLeft(const FilterInputs& inputs, const Route& route, const std::string& name) {

@@ -19,6 +19,9 @@ inline constexpr size_t kMostTold = 32;
 // out; empty where there are none.
 std::string CountLeftOut(const Route& route);
 
+// Of a model none of whose endpoints can do what the request needs.
+Error Unserved(Need need, const Model& model, const ParsedRequest& request);
+
 // Of a route without candidates, of whose endpoints one at least was looked at: how many were left
 // out by what, the one change that would bring most of them back, and `availability`.
 // `name`: what they are the endpoints of.

@@ -16,32 +16,6 @@
 namespace seekroute {
 namespace {
 
-// Why a request is refused that needs what nobody of its model can do.
-struct Lack {
-  ErrorCode code;
-  std::string_view why;    // behind the model's name, where there is a `param`
-  std::string_view param;  // empty: the member of the request that has the need
-};
-
-// By Need.
-constexpr std::array<Lack, kNeedCount> kLacks = {{
-    {ErrorCode::kNoMatchingEndpoint, "makes embeddings: it is asked at POST /v1/embeddings",
-     "model"},
-    {ErrorCode::kNoMatchingEndpoint,
-     "makes no embeddings: it is asked at POST /v1/chat/completions", "model"},
-    {ErrorCode::kInvalidValue, "expected text in the last user message, to draw from", ""},
-    {ErrorCode::kInvalidUnicode, "expected a prompt without lone surrogates", ""},
-}};
-
-Error Unserved(Need need, const Model& model, const ParsedRequest& request) {
-  const Lack& lack = kLacks[static_cast<size_t>(need)];
-  if (lack.param.empty()) {
-    return MakeError(lack.code, std::string(lack.why), request.PathOf(need));
-  }
-  return MakeError(lack.code, "the model '" + model.id + "' " + std::string(lack.why),
-                   std::string(lack.param));
-}
-
 // A prompt that comes so near to a context may not fit: estimates err.
 constexpr int64_t kTightPart = 20;  // the last twentieth
 
@@ -74,6 +48,7 @@ class Planner {
   void PlaceShorter();
   void PlaceDear();
   void Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word);
+  void AddExcluded(const OutOfRoute& out);
   RouteGroup GroupOf(const Candidate& candidate, const HealthView& health) const;
   void ExcludeJumps();
   bool PromoteFallbacks();
@@ -106,12 +81,22 @@ class Planner {
 };
 
 void Planner::Exclude(const Candidate& candidate, ExcludedSet why, std::string_view word) {
-  if (route_.excluded.size() >= Route::kMostExcluded) {
+  const bool fallback = candidate.of_any_list || candidate.after != AskedAfter::kAny;
+  AddExcluded({candidate.model, candidate.endpoint->tag, word, candidate.endpoint, why, fallback});
+}
+
+// Once, whichever names of the request lead to it.
+void Planner::AddExcluded(const OutOfRoute& out) {
+  const auto is_it = [&out](const OutOfRoute& each) {
+    return each.model == out.model && each.provider == out.provider &&
+           each.endpoint == out.endpoint;
+  };
+  if (std::ranges::any_of(route_.excluded, is_it)) return;
+  if (route_.excluded.size() < Route::kMostExcluded) {
+    route_.excluded.push_back(out);
+  } else {
     ++route_.more_excluded;
-    return;
   }
-  route_.excluded.push_back(
-      {candidate.model, candidate.endpoint->tag, word, candidate.endpoint, why});
 }
 
 // All given cutoffs must hold.
@@ -155,7 +140,9 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
     if (number > 0 && IsPlaced(endpoint)) continue;
     Candidate candidate{&model, &endpoint, ask_.inputs, 0, 0, 0, planned.after, name_};
     candidate.of_any_list = !planned.by_client && planned.after == AskedAfter::kAny;
-    const ExcludedSet why = ExcludedBy(filters_, candidate);
+    ExcludedSet why = ExcludedBy(filters_, candidate);
+    const bool forbidden = asked_ != nullptr && !asked_->allow_fallbacks && !planned.by_client;
+    why.AddIf(forbidden, Excluded::kFallbackOff);
     if (why.IsEmpty()) {
       Rank(candidate, number, rank);
     } else if (why.IsLength()) {
@@ -165,11 +152,9 @@ void Planner::Look(const PlannedModel& planned, size_t number, uint32_t rank) {
     }
   }
   for (const Exclusion& each : model.excluded) {
-    if (route_.excluded.size() < Route::kMostExcluded) {
-      route_.excluded.push_back({&model, each.provider, each.reason});
-    } else {
-      ++route_.more_excluded;
-    }
+    const std::string_view only = planned.provider.substr(0, planned.provider.find('/'));
+    if (!only.empty() && only != each.provider) continue;
+    AddExcluded({&model, each.provider, each.reason});
   }
 }
 

@@ -49,6 +49,7 @@ struct OutOfRoute {
   std::string_view reason;             // one word for clients: "no_key", "disabled"
   const Endpoint* endpoint = nullptr;  // null: it is not connected
   ExcludedSet why = {};                // all that holds of an endpoint
+  bool is_fallback = false;            // the operator has added its model to those asked for
 };
 
 // How `auto` has chosen. Points into the snapshot.

@@ -40,8 +40,12 @@ bool Succession::HasTurn(const Model& model, uint64_t closed) const {
 }
 
 bool Succession::Allows(size_t place, uint64_t closed) const {
+  return IsOpen(place, closed) && MayMake(place, closed);
+}
+
+// Whatever attempts are left.
+bool Succession::IsOpen(size_t place, uint64_t closed) const {
   if (place >= size_ || ((passed_ | barred_ | closed) & Bit(place)) != 0) return false;
-  if (!MayMake(place, closed)) return false;
   if (IsSpare(place)) return false;
   return together_.empty() ||
          std::ranges::any_of(together_, [&](const Failure& each) { return Opens(each, place); });

@@ -28,6 +28,8 @@ class Succession {
   // The rules let that candidate be asked. `closed`: a bit a place of those that nobody can ask
   // now.
   bool Allows(size_t place, uint64_t closed = 0) const;
+  // They would, but for the attempts that were made.
+  bool LacksAttempt(size_t place) const { return IsOpen(place, 0) && !MayMake(place); }
   // Some candidate.
   bool AnyLeft() const;
   // The first at `place` or behind it that may be asked; Route::candidates.size(): none.
@@ -55,6 +57,7 @@ class Succession {
     bool own_limit;
   };
 
+  bool IsOpen(size_t place, uint64_t closed) const;
   bool IsSpare(size_t place) const;
   bool HasTurn(const Model& model, uint64_t closed) const;
   Step StepTo(size_t from, size_t to) const;

@@ -72,6 +72,7 @@ struct ExchangeRecord {
   // it waited for its limits.
   std::string limit;
   Duration queued;
+  std::string availability;  // nor this: that of its error
   // How it was routed, as a JSON object of kMaxStoredRouting bytes at most; empty: there was
   // nothing to be told.
   std::string routing;

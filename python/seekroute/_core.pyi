@@ -105,6 +105,10 @@ class Record:
         """The limit that refused it, as a JSON object; empty when none did."""
 
     @property
+    def availability(self) -> str:
+        """Who was left out of a request that nobody could serve, as its error tells it: JSON, or
+        empty."""
+    @property
     def queued_ms(self) -> float:
         """How long it waited for room in its limits."""
 
@@ -226,6 +230,7 @@ class Gateway:
         seed: int | None = None,
         simulate: int = 0,
         as_key: bytes | None = None,
+        options: tuple[int, int, bool, bytes | None] | None = None,
     ) -> tuple[int, Headers, bytes]: ...
     def flush(self) -> None: ...
     def cancel(self, exchange: int) -> None: ...

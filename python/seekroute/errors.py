@@ -167,14 +167,14 @@ class APIError(Shown, SeekrouteError):
 
     @property
     def hint(self) -> str:
-        """What to do about it; may be empty. A traceback ends with it."""
+        """What to do about it; may be empty. A traceback ends with it, unless the message does."""
         return self._hint
 
     @hint.setter
     def hint(self, value: str) -> None:
         notes = [note for note in getattr(self, "__notes__", ()) if note != self._hint or not note]
         self._hint = value
-        if value:
+        if value and value not in self.message:
             notes.append(value)
         if notes or hasattr(self, "__notes__"):
             self.__notes__ = notes

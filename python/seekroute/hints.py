@@ -31,7 +31,8 @@ _DROPPABLE = frozenset(
 )
 
 
-# What a message says that ends with the one change that would bring most endpoints back.
+# What a message says that ends with the one change that would bring most endpoints back, behind
+# its last semicolon.
 _SAYS_WHAT_TO_CHANGE = "can serve this request: "
 _EMBEDDERS = (
     'name a model that makes embeddings: client.models.list(output_modalities="embeddings")'
@@ -56,7 +57,7 @@ def hint_for(status: int, code: Any, param: Any = None, message: str = "") -> st
     """
     if code == "no_matching_endpoint":
         if _SAYS_WHAT_TO_CHANGE in message:
-            return ""
+            return message.rpartition("; ")[2]
         for place, hint in _ELSEWHERE.items():
             if place in message:
                 return hint

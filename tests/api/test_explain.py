@@ -71,8 +71,8 @@ def _events(body: bytes) -> list[dict[str, Any]]:
 
 
 AVAILABLE = [
-    {"provider": "first", "model": "one", "selected": False},
-    {"provider": "second", "model": "two", "selected": True},
+    {"provider": "first", "model": MODEL, "upstream_model": "one", "selected": False},
+    {"provider": "second", "model": MODEL, "upstream_model": "two", "selected": True},
 ]
 
 

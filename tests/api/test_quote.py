@@ -71,7 +71,7 @@ def test_a_quote_has_the_route_its_prices_and_the_range_of_the_cost(server: Runn
     assert quote["model"] == quote["requested"] == MODEL
     assert quote["strategy"] == "direct"
     cheap, dear = quote["candidates"]
-    assert (cheap["provider"], cheap["model"]) == ("cheap", "one")
+    assert (cheap["provider"], cheap["model"], cheap["upstream_model"]) == ("cheap", MODEL, "one")
     assert cheap["pricing"]["prompt"] == "0.000001"
     assert cheap["pricing"]["completion"] == "0.000002"
     micro = Decimal("0.000001")
@@ -85,8 +85,8 @@ def test_a_quote_has_the_route_its_prices_and_the_range_of_the_cost(server: Runn
         "max": dear["cost"]["max"],
     }
     assert quote["excluded"] == [
-        {"provider": "openai", "model_id": MODEL, "reason": "no_key"},
-        {"provider": "groq", "model_id": MODEL, "reason": "disabled"},
+        {"provider": "openai", "model": MODEL, "reason": "no_key"},
+        {"provider": "groq", "model": MODEL, "reason": "disabled"},
     ]
 
 

@@ -50,9 +50,7 @@ def test_what_cannot_be_paid_is_not_chosen(chooser: Choosing) -> None:
     assert [each["model"] for each in told["auto"]["models"]] == [MIDDLE, WEAK]
     quote = chooser.post("/v1/quote", HARD, max_cost=0.0005, route="auto/quality").json()
     assert quote["model"] == MIDDLE
-    assert [(each["model_id"], each["reason"]) for each in quote["excluded"]] == [
-        (STRONG, "budget")
-    ]
+    assert [(each["model"], each["reason"]) for each in quote["excluded"]] == [(STRONG, "budget")]
     refused = chooser.post("/v1/chat/completions", HARD, max_cost=1e-6, route="auto/quality")
     assert refused.status == 402
     [needed] = re.findall(r"may cost (\S+) USD", refused.json()["error"]["message"])

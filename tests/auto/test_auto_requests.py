@@ -144,7 +144,7 @@ def test_a_client_in_process_chooses_alike(upstream: MockProvider) -> None:
             answer = client.chat.completions.create(model="auto", messages=asking(text))
             assert answer.model == expected
             routing = client.route(text, model="auto")
-            assert routing.candidates[0].model_id == expected
+            assert routing.candidates[0].model == expected
             assert routing.auto is not None
             assert routing.auto.models[0].model == expected
             assert f"{expected} (quality" in str(routing)

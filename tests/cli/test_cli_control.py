@@ -175,7 +175,10 @@ def test_a_terminal_shows_names_literally(run: Run, monkeypatch: pytest.MonkeyPa
 
 def test_an_error_is_one_line_without_a_traceback(run: Run) -> None:
     result = run("keys", "create", "--org", "nowhere", code=1)
-    assert result.stderr == "error: there is no organization 'nowhere'\n"
+    assert (
+        result.stderr
+        == "error: there is no organization 'nowhere': seekroute orgs list shows all\n"
+    )
     assert result.stdout == ""
 
 

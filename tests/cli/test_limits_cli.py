@@ -85,9 +85,9 @@ def test_how_long_requests_wait_is_set_with_the_limits(run: Run) -> None:
     found = shown(run("orgs", "limits", "set", "acme", "--queue-weight", "3", "--json"))
     assert found["queue_weight"] == (3, 3, "own")
     result = run("keys", "limits", "set", "web", "--queue-ms", "60001", code=1)
-    assert "expected 0 to 60000 as queue_ms" in result.stderr
+    assert "expected 0 to 60000 as --queue-ms" in result.stderr
     result = run("models", "limits", "set", "gpt-4o-mini", "--queue-ms", "5", code=1)
-    assert "queue_ms is set for a key or an organization, not for a model" in result.stderr
+    assert "--queue-ms is set for a key or an organization, not for a model" in result.stderr
 
 
 def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> None:
@@ -106,9 +106,9 @@ def test_whether_slow_streams_are_hedged_is_set_with_the_limits(run: Run) -> Non
         result = run("keys", "limits", "set", "web", "--hedge", word, code=2)
         assert "expected on, off or none" in result.stderr
     result = run("models", "limits", "set", "gpt-4o-mini", "--hedge", "on", code=1)
-    assert "hedge is set for a key or an organization, not for a model" in result.stderr
+    assert "--hedge is set for a key or an organization, not for a model" in result.stderr
     result = run("keys", "limits", "set", "web", "--model", "gpt-4o-mini", "--hedge", "on", code=1)
-    assert "hedge is of a key, whatever the model" in result.stderr
+    assert "--hedge is for all models of a key: set it without a model" in result.stderr
 
 
 def test_who_says_how_long_requests_wait_is_named(run: Run) -> None:
@@ -163,9 +163,9 @@ def test_what_is_no_limit_is_refused(run: Run, words: tuple[str, ...], said: str
 
 def test_what_cannot_hold_is_refused(run: Run) -> None:
     result = run("orgs", "limits", "set", "acme", "--rpm", "4000000001", code=1)
-    assert "expected 0 to 4000000000 as requests_per_minute" in result.stderr
+    assert "expected 0 to 4000000000 as --rpm" in result.stderr
     result = run("orgs", "limits", "set", "acme", "--burst", "4", code=1)
-    assert "burst_requests is a part of requests_per_minute" in result.stderr
+    assert "--burst is a part of --rpm" in result.stderr
     result = run("models", "limits", "set", "gpt-9", "--rpm", "4", code=1)
     assert "no model of the catalog is 'gpt-9'" in result.stderr
     # Not the whole key.

@@ -127,7 +127,7 @@ ROW: dict[str, Any] = {
     "last_resort": False,
     "retry_in_ms": 0,
     "in_flight": 0,
-    "requests_1d": 3,
+    "judged_1d": 3,
     "uptime_30m": None,
     "ttft_ms_5m": None,
     "tokens_per_second_5m": None,
@@ -138,7 +138,7 @@ ROW: dict[str, Any] = {
 def server_of_three(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A server that answers three times, and ends."""
     unconfigure(monkeypatch, tmp_path)
-    answers = [[ROW | {"requests_1d": number}] for number in (1, 2, 3)]
+    answers = [[ROW | {"judged_1d": number}] for number in (1, 2, 3)]
 
     def health(_: object) -> list[dict[str, Any]]:
         if not answers:
@@ -160,5 +160,5 @@ def test_a_pipe_gets_each_look_and_the_end() -> None:
 def test_a_program_gets_a_line_of_json_for_each_look() -> None:
     result = CliRunner().invoke(app, ["providers", "status", "--watch", "--json"])
     found = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [rows[0]["requests_1d"] for rows in found] == [1, 2, 3]
+    assert [rows[0]["judged_1d"] for rows in found] == [1, 2, 3]
     assert result.exit_code == 1

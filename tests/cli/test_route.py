@@ -99,7 +99,7 @@ def test_a_narrow_terminal_shows_tags_whole_and_numbers_by_their_ends() -> None:
 
 def test_a_printed_route_is_as_long_as_its_table() -> None:
     with seekroute.Client(config="seekroute.yaml") as client:
-        found = client.route("Hi", model="own/m", draw=7, simulate=4)
+        found = client.route("Hi", model="own/m", seed=7, simulate=4)
         head, *rows, order = str(found).splitlines()
         assert re.split(" {2,}", head) == [
             *("endpoint", "model", "status", "first in draws"),
@@ -143,7 +143,7 @@ def test_the_draw_of_a_quote_is_in_range() -> None:
         with pytest.raises(seekroute.BadRequestError, match="simulate"):
             client.route("Hi", model="own/m", simulate=10_001)
         with pytest.raises(seekroute.BadRequestError, match="seed"):
-            client.route("Hi", model="own/m", draw=-1)
+            client.route("Hi", model="own/m", seed=-1)
 
 
 def test_a_suffix_sorts() -> None:

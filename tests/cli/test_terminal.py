@@ -161,7 +161,7 @@ def test_readable_log_lines_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = {"attempts": 1, "status": 502, "total_ms": 1.0, "cost_nano": 0}
     tokens = {"prompt_tokens": 1, "completion_tokens": 1}
     tried = [("openai", 500, "upstream_error", 1.0, NASTY)]
-    record: Any = SimpleNamespace(**fields, **counts, **tokens, tried=tried)
+    record: Any = SimpleNamespace(**fields, **counts, **tokens, tried=tried, availability="")
     line, rest = logs.pretty_line(record, "2027-01-01T00:00:00.000Z").split("\n")
     assert rest == ""
     assert not OBEYED.search(line)

@@ -17,7 +17,7 @@ import seekroute
 from client_modes import MODEL
 from seekroute import error_table, errors
 from seekroute.config.catalog_schema import Refusable
-from seekroute.errors import APIStatusError, error_for_status
+from seekroute.errors import APIStatusError, NoProviderError, error_for_status
 from seekroute.hints import _DROPPABLE, hint_for
 from seekroute.testing import MockProvider, Raw, Status
 
@@ -250,9 +250,14 @@ def test_hints(status: int, code: Any, words: str) -> None:
     assert bool(hint) is bool(words)
 
 
-def test_a_message_that_says_what_to_change_has_no_hint_beside_it() -> None:
+def test_a_hint_that_the_message_ends_with_is_not_said_twice() -> None:
     said = "no endpoint of 'a/b' can serve this request: 1 is not free of charge; leave :free off"
-    assert hint_for(404, "no_matching_endpoint", "model", said) == ""
+    assert hint_for(404, "no_matching_endpoint", "model", said) == "leave :free off"
+    told = {"message": said, "code": "no_matching_endpoint", "param": "model"}
+    error = error_for_status(404, told, {})
+    assert isinstance(error, NoProviderError)
+    assert error.hint == "leave :free off"
+    assert not getattr(error, "__notes__", [])
     said = "no provider of 'a/b' is configured at this gateway"
     assert "set the key" in hint_for(404, "no_matching_endpoint", "model", said)
 

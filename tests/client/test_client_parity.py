@@ -339,7 +339,7 @@ def over_budget(driver: Driver, client: Any) -> Any:
 STEPS["estimate"] = ([], lambda d, c: quoted(d.of(c.estimate("Hello!", MODEL, max_tokens=9))))
 STEPS["estimate-chat"] = ([], lambda d, c: quoted(d.of(c.estimate(HELLO, MODEL, "Be brief."))))
 STEPS["estimate-unknown"] = ([], lambda d, c: d.of(c.estimate("Hello!", "nobody/nothing")))
-STEPS["route"] = ([], lambda d, c: str(d.of(c.route("Hello!", draw=1))))
+STEPS["route"] = ([], lambda d, c: str(d.of(c.route("Hello!", seed=1))))
 STEPS["routing"] = ([], lambda d, c: d.of(c.ask("Hello!", MODEL)).routing)
 STEPS["map"] = ([], mapped)
 STEPS["compare"] = ([], compared)

@@ -55,6 +55,27 @@ def test_named_keys_that_are_empty_are_not_replaced_by_another_account() -> None
     assert found == {"openai": "providers.openai.keys (1)"}
 
 
+@pytest.mark.parametrize("value", ["", " "])
+def test_one_of_several_keys_may_be_a_variable_that_is_empty_or_unset(
+    value: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "seekroute.yaml"
+    file.write_text(
+        'providers: {groq: {keys: [{id: team, api_key: "${TEAM_KEY}", weight: 3}, '
+        "{id: spare, env: SPARE_KEY}]}}",
+        encoding="utf-8",
+    )
+    for environ in ({}, {"TEAM_KEY": value}):
+        environ["SPARE_KEY"] = "k"
+        settings = load_settings(file, environ=environ)
+        (provider,) = snapshot(settings, **environ)["providers"]
+        assert [key["id"] for key in provider["keys"]] == ["spare"]
+        assert "groq" not in usable_providers(settings, packaged_catalog(), {})
+    file.write_text('providers: {groq: {api_key: "${TEAM_KEY}"}}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="the key is empty: set its variable"):
+        load_settings(file, environ={"TEAM_KEY": ""})
+
+
 @pytest.mark.parametrize(
     "provider",
     [

@@ -193,6 +193,90 @@ def test_a_429_tells_which_limit_refused(world: World) -> None:
     assert re.search(r"^limit +0 requests_per_day \(model\)$", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("scope", "limits"),
+    [
+        ("model", {"concurrent": 0}),
+        ("gateway", {"requests_per_day": 0}),
+        ("org", {"requests_per_minute": 1}),
+    ],
+)
+def test_a_dry_run_is_refused_as_the_request_would_be_and_takes_nothing(
+    world: World, scope: str, limits: dict[str, int]
+) -> None:
+    control = world.server.service.control
+    org = control.orgs.get("default").id
+    id = {"model": ONE, "gateway": "", "org": org}[scope]
+    key = control.keys.list()[0]
+    as_key = ("route", "--as", key.id, "-m", ONE)
+    body = json.dumps({"model": ONE, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+
+    def quote(headers: dict[str, str] | None = None) -> Answer:
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return world.server.request("POST", "/v1/quote", body, sent)
+
+    world.server.gateway.set_limits(scope, id, limits)
+    try:
+        if scope == "org":
+            assert [quote().status for _ in range(3)] == [200, 200, 200]
+            assert world.ask().status == 200
+        dry, real = quote(), world.ask()
+        assert (dry.status, dry.code) == (real.status, real.code) == (429, "rate_limit_exceeded")
+        facts = [each.json()["error"]["metadata"]["limit"] for each in (dry, real)]
+        assert facts[0] == facts[1]
+        said = dry.json()["error"]["message"].partition(":")[0]
+        assert said in command(world, *as_key, code=1).output
+        if scope == "org":  # it would wait for its turn
+            assert quote({"x-seekroute-queue-ms": "60000"}).status == 200
+    finally:
+        world.server.gateway.set_limits(scope, id, None)
+    assert quote().status == 200
+    assert "selected" in command(world, *as_key).stdout
+
+
+def test_a_dry_run_passes_over_a_model_that_is_at_its_limit(world: World) -> None:
+    for limits, word in (({"concurrent": 0}, "limited"), ({"tokens_per_minute": 1}, "over_limit")):
+        world.server.gateway.set_limits("model", OTHER, limits)
+        try:
+            for model in (ONE, "auto"):
+                body = {"model": model, "models": [OTHER], "route": "auto/quality"}
+                body |= {"messages": [{"role": "user", "content": "Hello there, you two!"}]}
+                if model == ONE:
+                    del body["route"]
+                sent = {"Content-Type": "application/json"}
+                data = json.dumps(body).encode()
+                quote = world.server.request("POST", "/v1/quote", data, sent).json()
+                told = {(each["model"], each["excluded_by"]) for each in quote["candidates"]}
+                assert told == {(ONE, None), (OTHER, word)}
+                assert (
+                    world.server.request("POST", "/v1/chat/completions", data, sent).status == 200
+                )
+        finally:
+            world.server.gateway.set_limits("model", OTHER, None)
+
+
+def refused_line(world: World, answer: Answer) -> dict[str, Any]:
+    name = answer.headers["x-request-id"]
+    until = time.monotonic() + PATIENCE
+    while not (lines := [x for x in refusals(world.data_dir) if x.get("request_id") == name]):
+        assert time.monotonic() < until
+    return dict(lines[0])
+
+
+def test_who_was_left_out_of_a_refused_request_is_told(world: World) -> None:
+    refused = world.ask(provider={"max_price": {"prompt": 0.5}})
+    assert (refused.status, refused.code) == (404, "no_matching_endpoint")
+    line = refused_line(world, refused)
+    words = [(each["endpoint"], each["excluded_by"]) for each in line["excluded"]]
+    assert words == [("cheap", "max_price"), ("dear", "max_price")]
+    text = command(world, "logs", "show", line["request_id"]).stdout
+    assert f"cheap\t{ONE}\tmax_price\tcosts more than provider.max_price\n" in text
+    shown = json.loads(command(world, "logs", "show", "--json", line["request_id"]).stdout)
+    assert shown["routing"] == {"excluded": line["excluded"], "more_excluded": 0}
+    short = command(world, "logs", "show", "gen-01m", code=1).output
+    assert "needs 18 characters" in " ".join(short.split())
+
+
 def test_the_steps_of_a_request_are_timed_for_who_asks(world: World) -> None:
     assert "server-timing" not in world.ask().headers
     for stream, last in ((False, "relay"), (True, "ttfb")):

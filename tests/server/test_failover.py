@@ -139,7 +139,9 @@ def test_who_fails_is_left_out_until_it_is_asked_again(two: Two) -> None:
         two.next_record()
     assert two.posts() == (5, 8)
     rows = [row for row in two.server.gateway.core.health() if row["key"] is None]
-    assert {row["provider"]: row["state"] for row in rows if row["model"] == "up-model"} == {
+    assert {
+        row["provider"]: row["state"] for row in rows if row["upstream_model"] == "up-model"
+    } == {
         "first": "ejected",
         "second": "ok",
     }
@@ -166,10 +168,15 @@ def test_what_is_so_of_each_key_at_an_endpoint_is_its_state(two: Two) -> None:
             assert two.server.chat(model=MODEL, messages=body).status == 200
             two.next_record()
         rows = two.server.gateway.core.health()
-        (row,) = (row for row in rows if row["tag"] == "first" and row["model"] == "up-model")
+        (row,) = (
+            row for row in rows if (row["tag"], row["upstream_model"]) == ("first", "up-model")
+        )
         assert row["lacks"] == word
         metrics = two.server.request("GET", "/metrics").body.decode()
-        state = f'{{endpoint="first",model="up-model",provider="first",state="{word}"}} 1.0'
+        state = (
+            f'{{endpoint="first",model="{MODEL}",provider="first",state="{word}",'
+            'upstream_model="up-model"} 1.0'
+        )
         assert f"seekroute_endpoint_state{state}" in metrics
     two.begin()
 
@@ -246,4 +253,4 @@ def test_a_reset_forgets_failures_and_no_figures(two: Two) -> None:
     two.server.gateway.core.reset_health("first")
     well = row()
     assert (well["state"], well["retry_in_ms"]) == ("ok", 0)
-    assert well["requests_1d"] == ejected["requests_1d"] >= 5
+    assert well["judged_1d"] == ejected["judged_1d"] >= 5

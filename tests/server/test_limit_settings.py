@@ -208,6 +208,13 @@ def test_limits_of_the_configuration_and_its_reload(tmp_path: Path) -> None:
         assert shown["rate_limit"]["interval"] == "1m"
         assert shown["limits"]["requests_per_minute"] == 5
         assert shown["limits"]["concurrent"] is None
+        assert shown["model_limits"] == {}
+        key = server.service.control.keys.list()[0].id
+        server.service.control.limits.set("key", key, {"concurrent": 2}, model="acme/large")
+        shown = server.request("GET", "/v1/key").json()["data"]
+        assert shown["model_limits"]["acme/large"]["concurrent"] == 2
+        assert shown["model_limits"]["acme/large"]["requests_per_minute"] is None
+        assert shown["limits"]["concurrent"] is None
 
 
 def test_a_reload_changes_the_limits_of_all_keys(server: RunningServer) -> None:

@@ -83,12 +83,38 @@ def test_a_field_of_a_request_stays_on_its_line(end: str) -> None:
         cap_ignored=False,
         first_content_ms=0.0,
         overhead_ms=0.0,
+        availability=json.dumps({"excluded": [{"excluded_by": text}]}),
         tried=[(text, 500, text, 1.0, text)],
     )
     for line in (json_line, pretty_line):
         written = line(record, "2026-01-01T00:00:00.000Z")
         assert len(written.splitlines()) == 1
         assert "forged" in written
+
+
+def test_a_line_tells_why_nobody_could_serve_a_request() -> None:
+    record = SimpleNamespace(
+        **dict.fromkeys(
+            ["request_id", "key_id", "org_id", "provider", "service_tier", "price_revision"], ""
+        ),
+        **dict.fromkeys(["attempts", "prompt_tokens", "completion_tokens"], 0),
+        **dict.fromkeys(["cost_nano", "upstream_cost_nano", "total_ms"], 0),
+        **dict.fromkeys(["streamed", "usage_odd", "cap_ignored"], False),
+        **dict.fromkeys(["first_content_ms", "overhead_ms"], 0.0),
+        requested_model="a/m",
+        model="a/m",
+        error="no_upstream",
+        status=503,
+        tried=[],
+        availability=json.dumps(
+            {"excluded": [{"excluded_by": word} for word in ("ejected", "dead_key", "ejected")]}
+        ),
+    )
+    now = "2026-01-01T00:00:00.000Z"
+    assert json.loads(json_line(record, now))["left_out"] == ["ejected", "dead_key"]
+    line = pretty_line(record, now)
+    assert line.startswith(f"{now}  503  a/m  ")
+    assert "  no_upstream (ejected, dead_key)  " in line
 
 
 @pytest.fixture(scope="module")

@@ -182,7 +182,7 @@ def test_percentiles_are_told_by_name(asked: Any, monkeypatch: pytest.MonkeyPatc
     row = {
         **{"endpoint": 1, "provider": "host", "key": None, "model": "up", "tag": "host/fp8"},
         **{"state": "ok", "lacks": "", "last_resort": False, "in_flight": 0, "retry_in_ms": 0},
-        **{"requests_1d": 50, "uptime_30m": 1.0, "ttft_ms_5m": [10, 20, 30, 40]},
+        **{"judged_1d": 50, "uptime_30m": 1.0, "ttft_ms_5m": [10, 20, 30, 40]},
         **{"tokens_per_second_5m": [4.5, 3, 2, 1], "tokens_per_second_30m": None},
     }
     monkeypatch.setattr(providers, "ask_server", lambda *_: {"health": [row]})
@@ -203,11 +203,12 @@ def test_commands_see_the_health_of_providers_and_mark_one_as_healthy(
         assert rows["host", dead]["state"] == "bad_key"
         assert 590_000 < rows["host", dead]["retry_in_ms"] <= 600_000
         endpoint = rows["host", None]
-        assert (endpoint["tag"], endpoint["model"]) == ("host/fp8", "up")
+        assert (endpoint["tag"], endpoint["upstream_model"]) == ("host/fp8", "up")
+        assert endpoint["model"] == "acme/one"
         assert endpoint["uptime_30m"] is None  # of one request
         text = asked("providers", "status").stdout
         assert f"host#{dead}\tbad_key\t" in text
-        assert "host/fp8\tup\tok\t-\t0\t-\t-\t-\t-\t1\n" in text
+        assert "host/fp8\tacme/one\tok\t-\t0\t-\t-\t-\t-\t1\n" in text
         assert json.loads(asked("providers", "reset", f"host#{dead}", "--json").stdout) == {
             "reset": 1
         }
@@ -257,4 +258,7 @@ def test_endpoints_tell_of_their_own_traffic(tmp_path: Path) -> None:
         assert set(found["latency_last_30m"]) == {"p50", "p75", "p90", "p99"}
         assert 0 < found["latency_last_30m"]["p50"] <= found["latency_last_30m"]["p99"]
         metrics = server.request("GET", "/metrics").body.decode()
-        assert 'seekroute_endpoint_state{endpoint="host/fp8",model="up",provider="host"' in metrics
+        assert (
+            'seekroute_endpoint_state{endpoint="host/fp8",model="acme/one",provider="host"'
+            in metrics
+        )

@@ -25,6 +25,8 @@ from serving import (
 )
 
 MODEL = "acme/twice"
+# The rest of a sample of its endpoints, behind the state.
+UP = ',upstream_model="up"} 1.0'
 
 
 @dataclass
@@ -146,11 +148,13 @@ def test_a_limit_that_is_used_up_is_shown_before_anybody_asks(two: Two) -> None:
         path = f"/v1/models/{MODEL}/endpoints"
         listed = two.server.request("GET", path).json()["data"]["endpoints"]
         metrics = two.server.request("GET", "/metrics").body.decode().splitlines()
-        state = 'seekroute_endpoint_state{endpoint="first",model="up",provider="first",state="'
+        state = (
+            f'seekroute_endpoint_state{{endpoint="first",model="{MODEL}",provider="first",state="'
+        )
         return [
             quoted,
             {each["provider"]: each["excluded_by"] for each in routed},
-            {row["provider"]: row["lacks"] for row in rows if row["model"] == "up"},
+            {row["provider"]: row["lacks"] for row in rows if row["upstream_model"] == "up"},
             {each["tag"]: each["status"] for each in listed},
             {"state": [x.removeprefix(state) for x in metrics if x.startswith(state)]},
         ]
@@ -158,13 +162,13 @@ def test_a_limit_that_is_used_up_is_shown_before_anybody_asks(two: Two) -> None:
     none = {"first": None, "second": None}
     nothing = {"first": "", "second": ""}
     well = {"first": 0, "second": 0}
-    assert shown() == [none, none, nothing, well, {"state": ['ok"} 1.0']}]
+    assert shown() == [none, none, nothing, well, {"state": [f'ok"{UP}']}]
     assert two.server.chat(model=MODEL).status == 200
     word = "upstream_limit"
     limited = {"first": word, "second": None}
     lacks = {"first": word, "second": ""}
     full = {"first": -5, "second": 0}
-    assert shown() == [limited, limited, lacks, full, {"state": [word + '"} 1.0']}]
+    assert shown() == [limited, limited, lacks, full, {"state": [f'{word}"{UP}']}]
     assert two.posts() == (1, 0)
 
 

@@ -44,7 +44,7 @@ bool IsGoodEnough(double quality, double best, double slack) { return quality >=
 
 double SlackOf(AutoStrategy strategy, const AutoRules& rules) {
   if (strategy == AutoStrategy::kQuality) return AutoRouter::kSameQuality;
-  // Never less, or a choice by cost could be dearer than one by quality.
+  // What a choice by quality takes for as good, the quickest and the cheapest are chosen from.
   return std::max(rules.cost_slack, AutoRouter::kSameQuality);
 }
 

@@ -201,6 +201,17 @@ TEST(AutoRouter, TakesAnUnknownLatencyForAMiddlingOne) {
   EXPECT_EQ(ranked[1].reason, AutoReason::kSlower);
 }
 
+TEST(AutoRouter, ChoosesTheQuickestOfThoseThatAreAsGoodWithoutAnySlack) {
+  const AutoJudgement judged{.difficulty = 0.5F, .quality = {0.7F, 0.695F, 0.68F}};
+  const auto ranked = RouterOf(3, {.cost_slack = 0})
+                          .Rank(judged,
+                                std::vector<AutoOffer>{{.model = 0, .latency_ms = 900},
+                                                       {.model = 1, .latency_ms = 500},
+                                                       {.model = 2, .latency_ms = 100}},
+                                AutoStrategy::kLatency);
+  EXPECT_EQ(ranked.front().offer.model, 1u);
+}
+
 // What is out of service says nothing of how good a model could be had.
 TEST(AutoRouter, MeasuresByWhoIsInService) {
   const AutoJudgement judged{.difficulty = 0.5F, .quality = {0.9F, 0.86F, 0.82F}};

@@ -140,6 +140,7 @@ class Sources:
         keys: None where the gateway has no API keys.
         pepper: the secret that receipts are signed with; empty where there are no keys.
         limits_of: what holds for a key, by its id and its profile: limits of requests and tokens.
+        model_limits_of: likewise for single models, by the key's id: by the ids of the models.
         health: how the endpoints have been doing, as the core tells it.
         ratings: None where nothing is learned.
     """
@@ -149,6 +150,7 @@ class Sources:
     keys: KeyBook | None = None
     pepper: bytes = field(default=b"", repr=False)
     limits_of: Callable[[str, str], Mapping[str, int]] = lambda _key, _profile: {}
+    model_limits_of: Callable[[str], Mapping[str, Mapping[str, int]]] = lambda _key: {}
     health: Callable[[], Sequence[Mapping[str, Any]]] = tuple
     ratings: Ratings | None = None
 

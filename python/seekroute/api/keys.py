@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["balance", "key", "key_use", "with_balance"]
 
-_NOTE: Final = "of this key; `limits` has all of them"
+_NOTE: Final = "of this key; `limits` and `model_limits` have all of them"
 _NO_DAY: Final = 10**9  # after every day there is
 
 
@@ -30,11 +30,15 @@ def key(call: ApiCall, sources: Sources) -> ApiAnswer:
     try:
         info = sources.keys.info(viewer.key)
         limits = sources.limits_of(viewer.key, viewer.profile)
+        of_models = sources.model_limits_of(viewer.key)
     except SeekrouteError as error:
         raise RefusedError(
             "store_unavailable", "the key's data cannot be read; try again"
         ) from error
     info["data"]["limits"] = {name: limits.get(name) for name in LIMIT_NAMES}
+    info["data"]["model_limits"] = {
+        model: {name: said.get(name) for name in LIMIT_NAMES} for model, said in of_models.items()
+    }
     if (requests := limits.get("requests_per_minute")) is not None:  # 0 lets nothing pass
         info["data"]["rate_limit"] = {"requests": requests, "interval": "1m", "note": _NOTE}
     if sources.ledger is not None:

@@ -219,7 +219,7 @@ class ModelList:
         if model_id is None:
             return None
         row = self._parsed(model_id)
-        known = {(each["tag"], each["model"]): each for each in health}
+        known = {(each["tag"], each["upstream_model"]): each for each in health}
         endpoints = [
             {
                 "name": f"{offer['provider_name']}: {offer.get('model_name', row['name'])}",

@@ -1,5 +1,6 @@
 """`limits show` and `limits set`, of keys, organizations, apps, models and the gateway."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -8,7 +9,7 @@ import typer
 
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
 from seekroute.errors import SeekrouteError
-from seekroute.rate_limits import Limits, effective, names_of, source_of
+from seekroute.rate_limits import LIMIT_NAMES, Limits, effective, names_of, source_of
 
 if TYPE_CHECKING:
     from seekroute.control import ControlPlane
@@ -279,8 +280,17 @@ def _set(
     with shared(ctx).open_control() as control:
         of_model = _model(shared(ctx), control, model)[0] if model is not None else ""
         found = find(control)
-        control.limits.set(scope, found[0], values, model=of_model)
+        try:
+            control.limits.set(scope, found[0], values, model=of_model)
+        except SeekrouteError as error:
+            raise SeekrouteError(_by_options(str(error))) from error
         _show(shared(ctx), control, scope, found, model=of_model, as_json=as_json)
+
+
+def _by_options(text: str) -> str:
+    """A text with the options in the place of the limits that they set."""
+    options = {name: f"--{option.replace('_', '-')}" for option, name in _OPTIONS.items()}
+    return re.sub(r"\w+", lambda word: options.get(word.group(), word.group()), text)
 
 
 def _limit_of(text: str, option: str) -> int | None:
@@ -314,7 +324,7 @@ def _show(
         said |= _configured(options, control, scope, id, profile)
     used = _used_today(options, control, scope, id, model)
     rows: list[dict[str, Any]] = []
-    for limit in names_of(scope):
+    for limit in LIMIT_NAMES if model else names_of(scope):
         holds = source_of(limit, said)
         rows.append(
             {

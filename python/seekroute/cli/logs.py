@@ -24,6 +24,7 @@ from seekroute.cli.requests import (
     newest_first,
 )
 from seekroute.cli.shared import (
+    LEAST_BEGINNING,
     Fields,
     JsonOption,
     moment,
@@ -45,6 +46,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List requests: model, tokens, cost, result.")
 
+# How its model was found, by the strategy of a route.
+_FOUND: Final = {
+    "direct": "the model was asked for by its id",
+    "alias": "the model was asked for by another name",
+    "auto": "the model was chosen by auto",
+    "virtual": "the model is one of the virtual model that was asked for",
+    "fallback": "the model is a fallback: the first may not be used",
+}
 _MOST_NUMBER: Final = 2**63 - 1  # of a row: SQLite's largest
 _LOOK_S = 0.5  # between two looks for what has ended
 _MOST_NEW = 10_000  # requests of one look; older ones of a rush are not shown
@@ -197,12 +206,13 @@ def show(
     if row is None:
         line = find_refused(shared(ctx).folder(), id_)
         if line is not None:
-            found = _refused_fields(line, names, keys)
-            print_row(found if as_json else _read(found), as_json=as_json)
+            _show_refused(_refused_fields(line, names, keys), line, as_json=as_json)
             return
+        short = len(id_.removesuffix("…")) < LEAST_BEGINNING
         raise SeekrouteError(
             f"there is no request {id_!r}: neither the id of an answer (gen-…) nor a request_id of "
             "the ledger, nor of those that were refused lately"
+            + (f"; the beginning of an id needs {LEAST_BEGINNING} characters" if short else "")
         )
     fields = _fields(row, names, keys)
     attempts = [_attempt_fields(attempt) for attempt in row["attempts"]]
@@ -224,6 +234,26 @@ def show(
         _say_routing(routing)
 
 
+def _show_refused(found: Fields, line: Mapping[str, Any], *, as_json: bool) -> None:
+    """A request that was refused, and who was left out of it where nobody could serve it."""
+    told = line.get("excluded", [])
+    excluded = [each for each in told if "more" not in each]
+    more = sum(each.get("more", 0) for each in told)
+    if as_json:
+        routing = {"excluded": excluded, "more_excluded": more} if excluded else None
+        print_json({**found, "routing": routing})
+        return
+    print_row(_read(found), as_json=False)
+    if not excluded:
+        return
+    say("\nwho was left out:")
+    rows = [{**each, "why": each["detail"]} for each in excluded]
+    columns = ("endpoint", "model", "excluded_by", "why")
+    print_rows(rows, columns, as_json=False, spare=columns[1:], folded=("model", "why"))
+    if more:
+        say(f"and {number_of(more, 'more endpoint')}")
+
+
 def _org_id(control: ControlPlane, names: Mapping[str, str], org: str) -> str:
     # A customer may have had the name before it meant this.
     if org in OWN_ORGS and org not in names.values():
@@ -238,7 +268,7 @@ def _say_routing(routing: Mapping[str, Any]) -> None:
     sort = routing["sort"]
     drawn = f"sorted by {sort}" if sort != "default" else f"drawn by seed {routing['seed']}"
     explored = ", the first to learn how it performs" if routing["explored"] else ""
-    say(f"order: {drawn}{explored}; its model was found as {routing['strategy']}")
+    say(f"order: {drawn}{explored}; {_FOUND.get(routing['strategy'], routing['strategy'])}")
     if queued := routing.get("queued_ms"):
         say(f"waited for room in its limits: {span_of(queued)}")
     if auto := routing.get("auto"):

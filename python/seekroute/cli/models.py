@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -15,10 +15,12 @@ import typer
 from seekroute.cli import price_lists
 from seekroute.cli.model_page import print_model
 from seekroute.cli.shared import JsonOption, Shared, print_json, print_rows, say, shared
+from seekroute.cli.virtual_models import show_virtual, virtual_row
 from seekroute.errors import SeekrouteError
 
 if TYPE_CHECKING:
     from seekroute.config.catalog import Catalog, CatalogModel, Endpoint, Price, Rates
+    from seekroute.config.routing_schema import VirtualModel
     from seekroute.config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Look through the models, and keep prices current.")
@@ -102,6 +104,25 @@ class _View:
             return f"no key: set {' or '.join(provider.env)}"
         return f"no address: set providers.{endpoint.provider}.base_url"
 
+    def virtual(self) -> Iterator[tuple[str, VirtualModel, list[dict[str, Any]]]]:
+        """The virtual models, each with the row of every candidate."""
+        from seekroute.config.routes import means
+
+        for name, virtual in self._settings.virtual_models.items():
+            rows = []
+            for candidate in virtual.candidates:
+                model = self.catalog.resolve(candidate.model)
+                assert model is not None, "the settings are checked: there is one"
+                there = [
+                    offer
+                    for offer in self.offers(model)
+                    if means(candidate.provider or "", _tag(offer.endpoint))
+                ]
+                served = [offer for offer in there if not offer.why_not]
+                row = _row(self, model, served or there or self.offers(model))
+                rows.append({**row, "served": bool(served) or self.mocked})
+            yield name, virtual, rows
+
     def provider(self, name: str) -> str:
         """`name`, if the catalog has such a provider. Raises SeekrouteError."""
         from seekroute.config.schema import did_you_mean
@@ -110,6 +131,12 @@ class _View:
             hint = did_you_mean(name, self.catalog.providers)
             raise SeekrouteError(f"there is no provider {name!r}" + (f": {hint}" if hint else ""))
         return name
+
+
+def _tag(endpoint: Endpoint) -> str:
+    from seekroute.config.routes import tag_of
+
+    return tag_of(endpoint.provider, endpoint.quantization, endpoint.region or "")
 
 
 def _sold(price: str, markup: int) -> str:
@@ -168,11 +195,13 @@ def list_(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the models that are served, with prices in USD per million tokens, markup included."""
+    """List the models that are served, with prices in USD per million tokens, markup included;
+    virtual models come last."""
     view = _View(shared(ctx))
     if provider is not None:
         view.provider(provider)
     found: list[tuple[CatalogModel, list[_Offer]]] = []
+    fitting: set[str] = set()  # whoever their author is
     for model in view.catalog.models:
         offers = view.offers(model)
         if not everything and not view.mocked:
@@ -181,17 +210,24 @@ def list_(
             offers = [offer for offer in offers if offer.endpoint.provider == provider]
         if (
             not offers
-            or (author is not None and model.author != author)
             or not set(feature or ()) <= set(model.features)
             or (image and not model.is_image)
             or (embedding and not model.is_embedding)
             or (free and not _is_free(model, offers[0]))
         ):
             continue
-        found.append((model, offers))
+        fitting.add(model.id)
+        if author in (None, model.author):
+            found.append((model, offers))
     if sort is not None:
         found.sort(key=_ORDERS[sort])
     rows = [_row(view, model, offers) for model, offers in found]
+    for name, _, members in view.virtual():
+        shown = [row for row in members if everything or row["served"]]
+        # Whichever answers has to be what was asked for.
+        fits = bool(shown) and {row["id"] for row in shown} <= fitting
+        if fits and author in (None, name.partition("/")[0]):
+            rows.append(virtual_row(name, shown))
     columns = _EMBEDDING_COLUMNS if embedding else _COLUMNS
     print_rows(
         rows, columns, as_json=as_json, spare=_SPARE, folded=_FOLDED, least_folded=_LEAST_FOLDED
@@ -241,7 +277,8 @@ def search(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Search the whole catalog. Exit 1 when no model has the words; close ones are shown then."""
+    """Search the whole catalog, and virtual models. Exit 1 when no model has the words; close ones
+    are shown then."""
     view = _View(shared(ctx))
     text = " ".join(words)
     ranked = [
@@ -251,10 +288,14 @@ def search(
     ]
     ranked.sort(key=lambda each: each[0])  # stable: equal ones keep the catalog's order
     models = [model for _, model in ranked]
-    match = "words" if models else "close"
-    if not models:
+    rows = [
+        {**virtual_row(name, members), "match": "words"}
+        for name, _, members in view.virtual()
+        if all(word in name.casefold() for word in text.casefold().split())
+    ]
+    match = "words" if models or rows else "close"
+    if match == "close":
         models = _close(view.catalog, text)
-    rows = []
     for model in models[:limit]:
         offers = view.offers(model)
         served = [offer for offer in offers if not offer.why_not]
@@ -314,14 +355,22 @@ def _close(catalog: Catalog, text: str) -> list[CatalogModel]:
 @app.command()
 def show(
     ctx: typer.Context,
-    model: Annotated[str, typer.Argument(help="Full id, bare name or alias.")],
+    model: Annotated[
+        str, typer.Argument(help="Full id, bare name, alias, or name of a virtual model.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show everything about a model: limits, who serves it or why not, all prices."""
     view = _View(shared(ctx))
     found = view.catalog.resolve(model)
     if found is None:
-        close = ", ".join(each.id for each in _close(view.catalog, model))
+        names = []
+        for name, virtual, members in view.virtual():
+            if name == model:
+                return show_virtual(name, virtual, members, as_json=as_json)
+            names.append(name)
+        near = difflib.get_close_matches(model, names, n=_MOST_CLOSE)
+        close = ", ".join([*near, *(each.id for each in _close(view.catalog, model))])
         hint = f": did you mean {close}?" if close else ": try seekroute models search"
         raise SeekrouteError(f"no model is called {model!r}{hint}")
     facts, endpoints = _facts(view, found), _endpoints(view, found)
@@ -359,7 +408,6 @@ def _facts(view: _View, model: CatalogModel) -> dict[str, Any]:
 
 def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
     from seekroute.config.prices import revision_of
-    from seekroute.config.routes import tag_of
     from seekroute.config.snapshot import dialect_of
 
     catalog = view.catalog
@@ -373,7 +421,7 @@ def _endpoints(view: _View, model: CatalogModel) -> list[dict[str, Any]]:
             {
                 "provider": endpoint.provider,
                 "model": endpoint.model,
-                "tag": tag_of(endpoint.provider, endpoint.quantization, endpoint.region or ""),
+                "tag": _tag(endpoint),
                 "quantization": endpoint.quantization,
                 "region": endpoint.region,
                 "weight": endpoint.weight,

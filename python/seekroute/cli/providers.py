@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="See the health of providers; mark 
 _AGAIN_S: Final = 2.0
 _COLUMNS: Final = (
     *("endpoint", "model", "state", "until", "in_flight", "uptime"),
-    *("ttft_p50", "ttft_p90", "tokens_per_s", "requests"),
+    *("ttft_p50", "ttft_p90", "tokens_per_s", "judged"),
 )
 # Fields of a row that are four percentiles.
 _PERCENTILES_OF: Final = ("ttft_ms_", "tokens_per_second_")
@@ -33,7 +33,7 @@ _PERCENTILES: Final = ("p50", "p75", "p90", "p99")
 _KEY_COLUMNS: Final = ("key", "state", "until")
 # What a narrow terminal does without.
 _SPARE: Final = (
-    *("requests", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime"),
+    *("judged", "ttft_p90", "tokens_per_s", "in_flight", "ttft_p50", "uptime"),
     "until",
 )
 _FOLDED: Final = ("model",)
@@ -45,7 +45,7 @@ _COLORS: Final = {
     "slow_start": "cyan",
     "degraded": "yellow",
     "half_open": "yellow",
-    "limited": "yellow",
+    "rate_limited": "yellow",
     "upstream_limit": "yellow",
 }  # what is not here is out
 
@@ -67,7 +67,9 @@ def status(
 
     Of each it tells the state, until when it is left out, and of its own traffic the uptime of 30
     minutes, and the time to first content and the tokens a second of 5 minutes; a dash where fewer
-    than 20 requests tell. JSON has all figures."""
+    than 20 requests tell. `judged` counts the calls of a day that tell how an endpoint does: not
+    those that fail for the client's doing, nor the same request that fails again. JSON has all
+    figures."""
     options = shared(ctx)
     if not watch:
         _show(_health(options), everyone=everyone, as_json=as_json)
@@ -121,14 +123,14 @@ def _named(name: str, value: Any) -> Any:
 
 def _worth_showing(health: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Those that were asked lately, their providers' keys, and all that are not healthy."""
-    asked = {row["provider"] for row in health if row["requests_1d"] or row["in_flight"]}
+    asked = {row["provider"] for row in health if row["judged_1d"] or row["in_flight"]}
 
     def is_worth_it(row: Mapping[str, Any]) -> bool:
         if _state(row) != "ok":
             return True
         if row["key"] is not None:
             return row["provider"] in asked
-        return bool(row["requests_1d"] or row["in_flight"])
+        return bool(row["judged_1d"] or row["in_flight"])
 
     return [row for row in health if is_worth_it(row)]
 
@@ -206,7 +208,7 @@ def _endpoint(row: Mapping[str, Any]) -> dict[str, str]:
         "ttft_p50": "-" if waits is None else span_of(waits["p50"]),
         "ttft_p90": "-" if waits is None else span_of(waits["p90"]),
         "tokens_per_s": "-" if rates is None else f"{rates['p50']:,}",
-        "requests": f"{row['requests_1d']:,}",
+        "judged": f"{row['judged_1d']:,}",
     }
 
 

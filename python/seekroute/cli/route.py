@@ -98,7 +98,7 @@ def route(
         found = client.route(
             messages,
             model=named if model is None else model,
-            draw=seed,
+            seed=seed,
             simulate=simulate,
             extra_body=fields or None,
         )

@@ -176,9 +176,9 @@ def quote(body: bytes, head: Head) -> Quote:
     return found
 
 
-def drawn_by(draw: int | None, simulate: int) -> dict[str, str]:
+def drawn_by(seed: int | None, simulate: int) -> dict[str, str]:
     """The parameters of the URL of a dry run."""
-    asked = {"seed": draw, "simulate": simulate or None}
+    asked = {"seed": seed, "simulate": simulate or None}
     return {name: str(value) for name, value in asked.items() if value is not None}
 
 

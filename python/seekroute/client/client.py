@@ -215,7 +215,7 @@ class Client(ClientAccount, ClientExtras, BaseClient, Closable):
         model: str = "auto",
         system: str | None = None,
         *,
-        draw: int | None = None,
+        seed: int | None = None,
         simulate: int = 0,
         **fields: Any,
     ) -> Routing:
@@ -225,8 +225,8 @@ class Client(ClientAccount, ClientExtras, BaseClient, Closable):
             prompt: The question, or a list of messages.
             model: Any spelling the catalog knows, or "auto".
             system: A system message before it.
-            draw: What the order is drawn by, as an earlier route tells it as its `seed`; default:
-                chance. (`seed` is the field of the request that a provider gets.)
+            seed: What the order is drawn by, as an earlier route tells it; default: chance. It is
+                not the `seed` of a request, which its provider gets and no draw looks at.
             simulate: How often to draw the order anew, at most 10,000 times, to tell in
                 `simulated` how often each endpoint comes first.
             fields: As of `chat.completions.create`.
@@ -234,7 +234,7 @@ class Client(ClientAccount, ClientExtras, BaseClient, Closable):
         Example:
             print(client.route("Why is the sky blue?", model="auto"))
         """
-        query = calls.drawn_by(draw, simulate)
+        query = calls.drawn_by(seed, simulate)
         return self._perform(self._quoted(calls.routing, prompt, model, system, fields, query))
 
     def key(self) -> Result:
@@ -381,12 +381,12 @@ class AsyncClient(AsyncClientAccount, AsyncClientExtras, BaseClient):
         model: str = "auto",
         system: str | None = None,
         *,
-        draw: int | None = None,
+        seed: int | None = None,
         simulate: int = 0,
         **fields: Any,
     ) -> Routing:
         """As `Client.route`."""
-        query = calls.drawn_by(draw, simulate)
+        query = calls.drawn_by(seed, simulate)
         return await self._perform(
             self._quoted(calls.routing, prompt, model, system, fields, query)
         )

@@ -177,6 +177,10 @@ class Result(_Json, Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
+        if len(self._data) == 1:  # an envelope: what is in it is worth more than its name
+            ((name, value),) = self._data.items()
+            if isinstance(value, dict):
+                return f"{type(self).__name__}({name}={Result(value)!r})"
         shown = ", ".join(f"{name}={short(value)}" for name, value in self._data.items())
         limit = 2 * _SHOWN
         shown = shown if len(shown) <= limit else f"{shown[:limit]}..."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from seekroute.config.price_schema import UNITS
-from seekroute.config.schema import did_you_mean
+from seekroute.config.schema import did_you_mean, provider_hint
 from seekroute.errors import Problem
 
 AUTO_NAMES = ("auto", "seekroute/auto", "openrouter/auto")
@@ -105,7 +105,7 @@ def _check_endpoint(
 ) -> None:
     provider, source = endpoint.get("provider"), endpoint.get("source")
     if isinstance(provider, str) and provider not in providers:
-        hint = did_you_mean(provider, providers)
+        hint = provider_hint(provider, providers)
         add(f"{at}.provider", "no provider of this name", hint)
     if isinstance(source, str) and source and source not in sources:
         add(f"{at}.source", "no source of this name", did_you_mean(source, sources))

@@ -11,7 +11,7 @@ from typing import Any
 
 from seekroute.config.catalog import MOCK_PROVIDER, Catalog, CatalogModel, Endpoint
 from seekroute.config.prices import endpoint_table, sold_at
-from seekroute.config.routes import tag_of
+from seekroute.config.routes import means, tag_of
 from seekroute.config.virtual_rows import virtual_row
 
 __all__ = ["model_row", "model_rows", "offer_row", "offers_of", "provider_row"]
@@ -90,7 +90,7 @@ def _virtual_models(
                     offers_of(model, candidates[model.id]),
                     strict=True,
                 )
-                if _means(member["provider"], offer["tag"])
+                if means(member["provider"], offer["tag"])
             ]
             if served:
                 rows.append(model_row(catalog, model, served[0][1]))
@@ -101,12 +101,6 @@ def _virtual_models(
             members = list(dict.fromkeys(each["model_id"] for each in asked))
             found.append({"id": name, "row": row, "offers": asked, "members": members})
     return found
-
-
-def _means(provider: str, tag: str) -> bool:
-    """Whether an endpoint's tag is, or begins with, a provider or a tag in small letters, as the
-    core decides; "" means all."""
-    return not provider or f"{tag.lower()}/".startswith(f"{provider}/")
 
 
 def _pricing(catalog: Catalog, model: CatalogModel, endpoint: Endpoint) -> dict[str, Any]:

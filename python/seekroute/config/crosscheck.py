@@ -16,8 +16,8 @@ from seekroute.config.catalog import (
 )
 from seekroute.config.overlay import apply_overlay, load_overlay
 from seekroute.config.profile import PACKAGED_PROFILES, load_profile
-from seekroute.config.routes import tag_of
-from seekroute.config.schema import did_you_mean
+from seekroute.config.routes import means, tag_of
+from seekroute.config.schema import did_you_mean, provider_hint
 from seekroute.errors import ConfigError, Problem
 
 # What tells an endpoint's tag from that of its provider, in this order.
@@ -144,11 +144,11 @@ def _check_members(
             if not isinstance(provider, str) or provider.lower() in ("", MOCK_PROVIDER):
                 continue
             tags = _tags_of(model, data.get("models"), below)
-            if any(_means(provider.lower(), tag) for tag in tags):
+            if any(means(provider, tag) for tag in tags):
                 continue
             at = f"virtual_models.{name}.candidates.{number}.provider"
             if provider.lower() not in providers:
-                hint = did_you_mean(provider, {*providers, *tags})
+                hint = provider_hint(provider, {*providers, *tags})
                 add(at, "no provider of this name, and no endpoint of the model", hint)
             elif tags:
                 message = f"{provider} has no endpoint of {model}: it would never be asked"
@@ -164,7 +164,7 @@ def _check_members_once(data: Mapping[str, Any], below: Catalog, add: Callable[.
             model, provider = (_dict(member).get(key) for key in ("model", "provider"))
             model_id = _id_of(model, rows, below)
             at = provider.lower() if isinstance(provider, str) else ""
-            tags = {t for t in _tags_of(model, rows, below) if not at or _means(at, t)}
+            tags = {t for t in _tags_of(model, rows, below) if not at or means(at, t)}
             for before, other_id, other, other_tags in seen if model_id else ():
                 if other_id == model_id and (other == at or other_tags & tags):
                     place = f"{other_id} at {other or at}" if other or at else other_id
@@ -173,11 +173,6 @@ def _check_members_once(data: Mapping[str, Any], below: Catalog, add: Callable[.
                     add(f"virtual_models.{name}.candidates.{number}", message, hint)
                     break
             seen.append((number, model_id, at, tags))
-
-
-def _means(provider: str, tag: str) -> bool:
-    """Whether an endpoint's tag is, or begins with, a provider or a tag; small letters."""
-    return f"{tag}/".startswith(f"{provider}/")
 
 
 def _id_of(name: object, rows: object, below: Catalog) -> str:

@@ -27,6 +27,8 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Instead of an address that nobody asks: no name ends in .invalid (RFC 2606).
 _NO_ADDRESS = "https://not-set.invalid"
+# Of several keys of a provider one: it is left out where it is empty.
+_ONE_OF_KEYS = re.compile(r"providers\.[^.]+\.keys\.\d+\.api_key")
 # `${NAME}`, `${NAME:-default}`; `$$` stands for one dollar sign.
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}|(\{))")
 
@@ -363,7 +365,8 @@ def interpolate(
         return path.startswith("providers.")
 
     def replace(text: str, path: str) -> str | None:
-        if without_keys and is_key(path):
+        may_be_empty = _ONE_OF_KEYS.fullmatch(path) is not None
+        if without_keys and is_key(path) and not may_be_empty:
             for match in _REFERENCE.finditer(text):
                 _, name, default, _ = match.groups()
                 if name and default is None and environ.get(name) is None:
@@ -381,7 +384,7 @@ def interpolate(
                 return match.group(0)
             touched.add(path)
             found = environ.get(name)
-            if found is None and default is None:
+            if found is None and default is None and not may_be_empty:
                 hint = f"set it, or write ${{{name}:-default}}"
                 if is_key(path) and path.endswith(".api_key"):
                     # A default would be sent as the key.

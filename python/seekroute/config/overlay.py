@@ -15,7 +15,7 @@ from seekroute.config.catalog import Catalog
 from seekroute.config.catalog_checks import check_rows
 from seekroute.config.catalog_schema import CatalogModel, Markup, Provider, Source, given
 from seekroute.config.documents import Document, read_document
-from seekroute.config.schema import Strict, did_you_mean, problems_of
+from seekroute.config.schema import Strict, did_you_mean, problems_of, provider_hint
 from seekroute.errors import ConfigError, Problem
 
 __all__ = ["Overlay", "OverlayFile", "apply_overlay", "load_overlay"]
@@ -229,7 +229,7 @@ def _check(base: Catalog, document: Document, changed: Sequence[dict[str, Any]])
     ids += [row["id"] for row in own if isinstance(row, dict) and isinstance(row.get("id"), str)]
     for name in _keys(markup.get("providers")):
         if name not in base.providers:
-            hint = did_you_mean(name, base.providers)
+            hint = provider_hint(name, base.providers)
             add(f"markup.providers.{name}", "no provider of this name", hint)
     for pattern in _keys(markup.get("models")):
         if not any(fnmatchcase(i, pattern) for i in ids):

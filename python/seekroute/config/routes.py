@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from seekroute.config.catalog import Catalog, CatalogModel, Endpoint
+from seekroute.config.routing_schema import VirtualCandidate
 from seekroute.config.settings import Settings
 
 __all__ = ["routed", "routing_of", "tag_of"]
@@ -79,9 +80,27 @@ def tag_of(provider: str, quantization: str, region: str) -> str:
     return "/".join(filter(None, (provider, "-".join(filter(None, (own, region))))))
 
 
-def routing_of(settings: Settings, catalog: Catalog) -> dict[str, Any]:
-    """The parts of a snapshot that are not about one endpoint."""
+def means(provider: str, tag: str) -> bool:
+    """Whether an endpoint's tag is, or begins with, a provider or a tag; "" means all. Letter case
+    does not count, as in the core."""
+    return not provider or f"{tag}/".lower().startswith(f"{provider}/".lower())
+
+
+def routing_of(
+    settings: Settings, catalog: Catalog, mocked: Set[str] = frozenset()
+) -> dict[str, Any]:
+    """The parts of a snapshot that are not about one endpoint.
+
+    Args:
+        mocked: ids of models for which the mock stands in, at whichever provider they are asked.
+    """
     rules = settings.routing
+
+    def member_of(member: VirtualCandidate) -> dict[str, Any]:
+        model = _id_of(catalog, member.model)
+        provider = "" if model in mocked else (member.provider or "").lower()
+        return {"model": model, "provider": provider, "weight": member.weight}
+
     return {
         "routing": {
             "balance": rules.balance,
@@ -91,14 +110,7 @@ def routing_of(settings: Settings, catalog: Catalog) -> dict[str, Any]:
         "virtual_models": {
             name: {
                 "strategy": virtual.strategy,
-                "candidates": [
-                    {
-                        "model": _id_of(catalog, member.model),
-                        "provider": (member.provider or "").lower(),
-                        "weight": member.weight,
-                    }
-                    for member in virtual.candidates
-                ],
+                "candidates": [member_of(member) for member in virtual.candidates],
             }
             for name, virtual in settings.virtual_models.items()
         },

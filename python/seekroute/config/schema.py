@@ -103,6 +103,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return ""
 
 
+def provider_hint(name: str, known: Iterable[str]) -> str:
+    """What to do about a name that no provider has."""
+    return did_you_mean(name, known) or (
+        "add it under providers with its base_url, or name one that `seekroute models list --all` "
+        "shows"
+    )
+
+
 def _keys_at(model: type, loc: tuple[Any, ...]) -> list[str]:
     """The keys that the mapping at `loc` may have, found by walking the annotations."""
     current: Any = model

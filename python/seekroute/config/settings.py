@@ -218,9 +218,15 @@ class CreditSettings(Strict):
 
 def _check_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value().strip()
-    if not text or not text.isascii() or any(ord(c) < 33 or ord(c) == 127 for c in text):
+    if not text:
+        raise ValueError("the key is empty: set its variable, or leave the line out")
+    if not text.isascii() or any(ord(c) < 33 or ord(c) == 127 for c in text):
         raise ValueError("expected a key: printable ASCII without spaces")
     return SecretStr(text)
+
+
+def _check_one_of_keys(value: SecretStr) -> SecretStr:
+    return _check_key(value) if value.get_secret_value().strip() else SecretStr("")
 
 
 class ProviderKeySettings(Strict):
@@ -228,8 +234,8 @@ class ProviderKeySettings(Strict):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
     """Its name in metrics and reports."""
-    api_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
-    """The key itself."""
+    api_key: Annotated[SecretStr, AfterValidator(_check_one_of_keys)] | None = None
+    """The key itself; one that is empty is left out, also where the variable it names is unset."""
     env: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     """Or the environment variable that has it; a key whose variable is empty is left out."""
     weight: Annotated[int, Field(ge=1, le=1000)] = 1

@@ -185,7 +185,14 @@ def build_snapshot(
         "auto_names": list(AUTO_NAMES),
         "default_model": _default_model(settings, catalog, models),
         "auto": auto_pool(settings, catalog, models),
-        **routing_of(settings, catalog),
+        **routing_of(settings, catalog, _mocked_models(models)),
+    }
+
+
+def _mocked_models(models: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ids of those for which the mock stands in."""
+    return {
+        model["id"] for model in models if any(each.get("stand_in") for each in model["candidates"])
     }
 
 

@@ -105,7 +105,7 @@ class LimitBook:
         if model and scope != "key":
             raise ControlError("limits for one model are of a key")
         if model and (other := sorted(set(values) - set(LIMIT_NAMES))):
-            raise ControlError(f"{other[0]} is of a key, whatever the model")
+            raise ControlError(f"{other[0]} is for all models of a key: set it without a model")
         table, place = _place(scope, id, model)
         with self._database.write() as connection:
             before = _said(connection, table, place)

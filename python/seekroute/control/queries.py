@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar, cast
+from difflib import get_close_matches
+from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -47,6 +48,11 @@ from seekroute.rate_limits import LIMIT_NAMES, NAMES, Limits
 
 _Named = TypeVar("_Named", Organization, App)
 _Record = TypeVar("_Record", Organization, App, ApiKey)
+
+# Names that an unknown one is compared with, and how many are told.
+_MOST_COMPARED = 10_000
+_MOST_NEAR = 3
+_LISTS = {"organization": "orgs list", "app": "apps list"}
 
 _TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: api_keys}
 
@@ -178,6 +184,7 @@ def find_org(connection: Connection, ref: str) -> Organization:
         found = rows(connection, Organization, table.c.id.startswith(ref, autoescape=True))
     if not found:
         refuse_short_id(connection, organizations, ref)
+        refuse_unknown(connection, organizations, ref, "organization")
     return _one(found, ref, "an organization")
 
 
@@ -193,7 +200,20 @@ def find_app(connection: Connection, ref: str, org: Organization | None) -> App:
         found = rows(connection, App, begins, *where[1:])
     if not found:
         refuse_short_id(connection, apps, ref, *where[1:])
+        refuse_unknown(connection, apps, ref, "app", *where[1:])
     return _one(found, ref, "an app")
+
+
+def refuse_unknown(
+    connection: Connection, table: Table, ref: str, noun: str, *which: ColumnElement[bool]
+) -> NoReturn:
+    """Raises ControlError: nothing in `table` has this id or name; the nearest names, or where
+    all are listed."""
+    shown = "of that name" if looks_valid(ref) else repr(ref)  # a misplaced key stays unsaid
+    names = connection.scalars(select(table.c.name).where(*which).limit(_MOST_COMPARED)).all()
+    near = [] if looks_valid(ref) else get_close_matches(ref, names, n=_MOST_NEAR)
+    hint = f"did you mean {', '.join(near)}?" if near else f"seekroute {_LISTS[noun]} shows all"
+    raise ControlError(f"there is no {noun} {shown}: {hint}")
 
 
 def refuse_short_id(
@@ -215,9 +235,6 @@ def _one(found: list[_Named], ref: str, kind: str) -> _Named:
     for row in found:
         if row.id == ref:
             return row
-    if not found:
-        shown = "of that name" if looks_valid(ref) else repr(ref)  # a misplaced key stays unsaid
-        raise ControlError(f"there is no {kind.partition(' ')[2]} {shown}")
     if len(found) > 1:
         raise ControlError(f"{ref!r} is the name of more than {kind}: give the id instead")
     return found[0]

@@ -93,6 +93,7 @@ async def quote(call: HttpCall, surface: str) -> None:
             call.request_id,
             call.origin,
             *drawn,
+            options=call.options,
         )
         # Reading a short prompt is quicker than handing it to a thread.
         short = len(body) <= UNCOUNTED_BYTES and drawn[1] == 0

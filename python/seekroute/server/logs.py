@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import os
 import sys
@@ -95,6 +96,8 @@ class Record(Protocol):
     def limit(self) -> str: ...
     @property
     def queued_ms(self) -> float: ...
+    @property
+    def availability(self) -> str: ...
 
 
 class LineWriter:
@@ -213,6 +216,8 @@ def json_line(record: Record, now: str) -> str:
         optional = f',"ttft_ms":{record.first_content_ms:.3f}'
     if error:
         optional += f',"error_type":{_quoted(error)}'
+        if words := left_out(record):
+            optional += f',"left_out":[{",".join(map(_quoted, words))}]'
     failures = [
         f'{{"provider":{_quoted(provider)},"status":{status},"error":{_quoted(why)}'
         f',"words":{_quoted(words)}}}'
@@ -248,15 +253,25 @@ def _model_of(record: Record) -> str:
     return record.model or without_keys(record.requested_model)[:_MOST_NAME]
 
 
+def left_out(record: Record) -> list[str]:
+    """The words for why endpoints were left out or passed over, of a request that nobody could
+    serve; each once."""
+    if not record.availability:
+        return []
+    excluded = json.loads(record.availability)["excluded"]
+    return list(dict.fromkeys(each["excluded_by"] for each in excluded))
+
+
 def pretty_line(record: Record, now: str) -> str:
-    """The readable line of one request."""
-    parts = [now[11:-1], str(record.status), _model_of(record) or "-", record.provider or "-"]
+    """The readable line of one request, whose stamp is that of the other lines."""
+    parts = [now, str(record.status), _model_of(record) or "-", record.provider or "-"]
     parts.append(f"{record.total_ms:.0f} ms")
     if record.attempts:
         parts.append(f"{record.prompt_tokens}+{record.completion_tokens} tokens")
         parts.append(f"${usd(record.cost_nano, places=0)}")
     if record.error:
-        parts.append(record.error)
+        words = left_out(record)
+        parts.append(record.error + (f" ({', '.join(words)})" if words else ""))
     parts += [f"{provider}: {words}" for provider, *_, words in record.tried if words]
     if record.key_id:
         parts.append(record.key_id)

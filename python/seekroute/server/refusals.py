@@ -33,6 +33,8 @@ _WRITE_S: Final = 0.5
 _MOST_WAITING: Final = 500
 # Of what a client may have written: a model's name, a path.
 _MOST_TEXT: Final = 120
+# Endpoints of one line that tell why they were left out: some hundred bytes each.
+_MOST_EXCLUDED: Final = 8
 
 _log: Final = logging.getLogger("seekroute.server")
 
@@ -61,7 +63,7 @@ class Refusals:
 
         Args:
             fields: `request_id`, `status`, `error`, and what is known of `method`, `path`, `model`,
-                `key`, `org`, the `limit` that refused it, and `queued_ms`.
+                `key`, `org`, the `limit` that refused it, `queued_ms`, and who was `excluded`.
         """
         if len(self._waiting) >= _MOST_WAITING:
             self._dropped += 1
@@ -84,6 +86,7 @@ class Refusals:
                 key=record.key_id,
                 org=record.org_id,
                 limit=_limit(record.limit),
+                excluded=_excluded(record.availability),
                 queued_ms=round(record.queued_ms),
             )
 
@@ -141,6 +144,17 @@ def _limit(fact: str) -> dict[str, Any]:
     """Which limit an error names, without what was left of it."""
     told = json.loads(fact) if fact else {}
     return {name: told[name] for name in ("scope", "dimension", "limit") if name in told}
+
+
+def _excluded(availability: str) -> list[dict[str, Any]]:
+    """Who could not serve it, each with a word and a sentence; at last how many `more`."""
+    if not availability:
+        return []
+    told = json.loads(availability)
+    names = ("endpoint", "model", "excluded_by", "detail")
+    found = [{name: each[name] for name in names} for each in told["excluded"][:_MOST_EXCLUDED]]
+    more = told["considered"] - len(found)
+    return [*found, {"more": more}] if more > 0 else found
 
 
 def _before(path: Path) -> Path:

@@ -386,6 +386,7 @@ class Service:
             self.control.keys,
             self.control.pepper,
             self._key_feed.limits_of,
+            self.control.limits.for_models,
             self.core.health,
             self.learning if self.learning.takes_ratings else None,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seekroute.server.followers import LOOK_ANYWAY_S, ChangeWatch, Follower
+from seekroute.server.health_log import LOOK_S, HealthLog
 from seekroute.server.order_check import OrderCheck
 from seekroute.server.readiness import Check, blocked_reason, disk_reason
 from seekroute.wording import number_of
@@ -35,7 +36,8 @@ _UNREADABLE: Final = "control.db cannot be read: changes of keys are not seen"
 
 
 class Upkeep:
-    """Follows the changes of keys, books orders, and counts the slots of limits and their days.
+    """Follows the changes of keys, books orders, counts the slots of limits and their days, and
+    tells the log which providers are left out.
 
     Args:
         data_dir: whose disk is looked at.
@@ -98,13 +100,22 @@ class Upkeep:
             trouble="slots of limits are not counted",
         )
 
+        self._health: Final = Follower(
+            "health",
+            LOOK_S,
+            HealthLog(gateway.core.health).look,
+            does="read how providers do",
+            trouble="the log does not tell who is left out",
+        )
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Does it; at the end it waits for the turns that run."""
         with contextlib.ExitStack() as stack:
             if self.order_check is not None:
                 stack.enter_context(self.order_check.running())
-            for follower in (self._keys, self._days, self._orders, self._census):
+            followers = (self._keys, self._days, self._orders, self._census, self._health)
+            for follower in followers:
                 stack.enter_context(follower.running())
             yield
 

@@ -53,6 +53,14 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         required=" ".join(LIMIT_NAMES),
                         description="What holds for the key itself; null: no limit.",
                     ),
+                    "model_limits": {
+                        "type": "object",
+                        "additionalProperties": record(
+                            {name: integer(null=True) for name in LIMIT_NAMES},
+                            required=" ".join(LIMIT_NAMES),
+                        ),
+                        "description": "What holds for it beside that for one model, by its id.",
+                    },
                 },
                 required="label limit limit_remaining limit_reset usage",
                 open=True,

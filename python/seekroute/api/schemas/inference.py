@@ -238,9 +238,9 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                 record(
                     {
                         "provider": text(),
-                        "model": text(description="The provider's own name of it."),
+                        "model": text(),
+                        "upstream_model": text(description="The provider's own name of it."),
                         "endpoint": text(description="Its tag: `provider[/variant]`."),
-                        "model_id": text(),
                         "group": integer(minimum=0, description="Lower ones are asked first."),
                         "probability": number(
                             minimum=0, maximum=1, description="That it comes first."
@@ -268,16 +268,16 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
                         "cost": ref("CostRange"),
                     },
                     required=(
-                        "provider model endpoint model_id group probability latency_ms throughput "
-                        "uptime_30m health excluded_by pricing cost"
+                        "provider model upstream_model endpoint group probability latency_ms "
+                        "throughput uptime_30m health excluded_by pricing cost"
                     ),
                 ),
                 minItems=1,
             ),
             "excluded": array(
                 record(
-                    {"provider": text(), "model_id": text(), "reason": text(), "detail": text()},
-                    required="provider model_id reason",
+                    {"provider": text(), "model": text(), "reason": text(), "detail": text()},
+                    required="provider model reason",
                 )
             ),
             **DRAWN,

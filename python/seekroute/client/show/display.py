@@ -268,7 +268,8 @@ def error_bundle(error: APIError) -> Bundle:
         ("Request id", error.request_id),
     ]
     facts = [(name, str(value)) for name, value in named if value not in (None, "")]
-    return _problem_bundle(type(error).__name__, str(error.message), error.hint, facts)
+    hint = "" if error.hint in error.message else error.hint
+    return _problem_bundle(type(error).__name__, str(error.message), hint, facts)
 
 
 def config_error_bundle(error: ConfigError) -> Bundle:

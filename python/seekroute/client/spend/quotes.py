@@ -55,11 +55,11 @@ class Routing(Shown, Result):
             weights (None: nothing was learned), the prompt's `difficulty` (0 to 1) and the
             `models`, the chosen one first, each with `quality`, `expected_usd`, `latency_ms`,
             `score` and a `reason`, one word; else None.
-        candidates: Who can serve it, in the order of asking; each with `provider`, `model` (the
-            provider's own name) and `selected`; in a dry run also `endpoint` (its tag), `group`,
-            `probability` (that it comes first), `pricing` and `cost`, and how it has been doing:
-            `health`, `latency_ms`, `throughput`, `uptime_30m`, and `excluded_by`, the word for why
-            it would be passed over now.
+        candidates: Who can serve it, in the order of asking; each with `provider`, `model`,
+            `upstream_model` (the provider's own name) and `selected`; in a dry run also `endpoint`
+            (its tag), `group`, `probability` (that it comes first), `pricing` and `cost`, how it
+            has been doing (`health`, `latency_ms`, `throughput`, `uptime_30m`), and `excluded_by`,
+            the word for why it would be passed over now.
         attempts: Who was asked, each with `provider` and the HTTP `status` (0: no answer); empty
             in a dry run.
         excluded: Who offers the model and was not a candidate, each with a `reason`, one word, and
@@ -112,14 +112,14 @@ class Routing(Shown, Result):
         for row in self.excluded:
             detail = row.get("detail")
             status = f"left out: {row.reason}" + (f" ({detail})" if detail else "")
-            found.append(_row(row.provider, row.get("model_id", ""), status))
+            found.append(_row(row.provider, row.get("model", ""), status))
         drawn = self._data.get("simulated")
         if drawn is None:
             return found
         counted = f"first_in_{drawn['draws']}_draws"
         shares = {(row["endpoint"], row["model"]): row["share"] for row in drawn["first"]}
         for shown, each in zip(found, candidates, strict=False):
-            shown[counted] = f"{shares.get((_tag(each), _model(each)), 0):.2%}"
+            shown[counted] = f"{shares.get((_tag(each), each['model']), 0):.2%}"
         return [{**row, counted: row.get(counted, "")} for row in found]
 
     def _candidate(self, row: dict[str, Any]) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Routing(Shown, Result):
             status = f"failed ({tried[row['provider']] or 'no answer'})"
         if row.get("excluded_by"):
             status = f"passed over now: {row['excluded_by']}"
-        found = _row(_tag(row), _model(row), status)
+        found = _row(_tag(row), row["model"], status)
         if "probability" in row:
             found["first_in_draws"] = f"{row['probability']:.1%}"
         if "cost" in row:
@@ -157,11 +157,6 @@ def _row(endpoint: str, model: str, status: str) -> dict[str, str]:
 
 def _tag(candidate: dict[str, Any]) -> str:
     return str(candidate.get("endpoint") or candidate["provider"])
-
-
-def _model(candidate: dict[str, Any]) -> str:
-    # Who answered a request of an older gateway is known by the provider's own name alone.
-    return str(candidate.get("model_id") or candidate["model"])
 
 
 class Quote(Shown, Result):
