@@ -18,7 +18,7 @@ from seekroute import AsyncClient, Client
 from serving import RunningServer, forget_health, running_server
 
 # The older SDK runs some files without this one.
-pytest_plugins = ["in_process_fixtures"]
+pytest_plugins = ["choosing_fixtures", "in_process_fixtures"]
 
 # Under nohup or as a background job SIGINT is ignored, and what the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,4 +31,15 @@ constexpr std::optional<AutoStrategy> AutoStrategyNamed(std::string_view name) {
   return std::nullopt;
 }
 
+// Who said the strategy of a request: itself, else its key, else the operator for all.
+enum class StrategySource : uint8_t { kRequest, kKey, kDefault };
+
+// By StrategySource, as reports have them.
+inline constexpr std::array<std::string_view, 3> kStrategySourceNames = {"request", "key",
+                                                                         "default"};
+
+constexpr std::string_view NameOf(StrategySource source) {
+  return kStrategySourceNames[static_cast<size_t>(source)];
+}
+
 }  // namespace seekroute

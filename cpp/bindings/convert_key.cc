@@ -110,6 +110,15 @@ constexpr KeyMember kKeyMembers[] = {
      }},
     {"store_answers", [](ApiKey* key, py::handle value,
                          const char* name) { key->store_answers = CastMember<bool>(value, name); }},
+    {"auto_strategy",
+     [](ApiKey* key, py::handle value, const char* name) {
+       const auto word = CastOptional<std::string>(value, name);
+       if (!word) return;
+       key->auto_strategy = AutoStrategyNamed(*word);
+       if (!key->auto_strategy) {
+         throw py::value_error(std::string(name) + ": expected a strategy of `auto`, or None");
+       }
+     }},
     {"app_id",
      [](ApiKey* key, py::handle value, const char* name) {
        if (auto app = CastOptional<std::string>(value, name)) key->app_id = std::move(*app);

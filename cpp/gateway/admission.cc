@@ -144,18 +144,28 @@ bool IsCachedAt(uint64_t endpoint, std::span<const PlannedModel> models) {
   return false;
 }
 
-// What pooled models are chosen by; nothing: none of the models is one. `endpoint`: that has
-// answered the conversation; 0: none has. `session`: it was named, else a first question is none.
-std::optional<AutoAsk> AskRouter(const Snapshot& snapshot, const Ask& ask,
+// The request's own strategy, else that of its key (may be null), else the operator's.
+std::pair<AutoStrategy, StrategySource> StrategyFor(const Ask& ask, const ApiKey* key,
+                                                    const AutoRules& rules) {
+  if (ask.route != nullptr && ask.route->strategy) {
+    return {*ask.route->strategy, StrategySource::kRequest};
+  }
+  if (key != nullptr && key->auto_strategy) return {*key->auto_strategy, StrategySource::kKey};
+  return {rules.strategy, StrategySource::kDefault};
+}
+
+// What pooled models are chosen by; nothing: none of the models is one. `key` may be null.
+// `endpoint`: that has answered the conversation; 0: none has. `session`: it was named, else a
+// first question is none.
+std::optional<AutoAsk> AskRouter(const Snapshot& snapshot, const Ask& ask, const ApiKey* key,
                                  std::span<const PlannedModel> models, uint64_t endpoint,
                                  bool session) {
   const auto pooled = [](const PlannedModel& each) { return each.pooled.has_value(); };
   if (std::ranges::none_of(models, pooled)) return std::nullopt;
   const AutoRouter& router = *snapshot.router;
   const bool goes_on = endpoint != 0 && (session || ask.affinity.answered);
-  const bool named = ask.route != nullptr && ask.route->strategy.has_value();
-  return AutoAsk{&router, router.Judge(ask.excerpt),
-                 named ? *ask.route->strategy : router.rules().strategy,
+  const auto [strategy, source] = StrategyFor(ask, key, router.rules());
+  return AutoAsk{&router, router.Judge(ask.excerpt), strategy, source,
                  goes_on ? PooledAt(endpoint, models) : std::nullopt};
 }
 
@@ -248,7 +258,7 @@ Status Admit(const Surface& surface, std::string_view body,
                     .expected_prompt = EstimateLong(body, *out, models),
                     .keep_views = rules.explain};
   const std::optional<AutoAsk> automatic =
-      AskRouter(snapshot, out->request->ask, models, known, out->sticky.named);
+      AskRouter(snapshot, out->request->ask, out->key.get(), models, known, out->sticky.named);
   if (automatic) inputs.automatic = &*automatic;
   ExpectAnswers(rules.answers, inputs.automatic, models);
   // Of a chosen model the endpoint matters only to a cache.

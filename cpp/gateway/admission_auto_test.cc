@@ -78,6 +78,7 @@ class AdmitAuto : public ::testing::Test {
     key.key_id = "k";
     if (may_use_) key.models = std::make_shared<std::vector<std::string>>(*may_use_);
     key.limit = key_limit_;
+    key.auto_strategy = key_strategy_;
     keys.Put(HmacSha256(Secret("pepper"), "good"), key);
     const std::string body = "{" + members + "}";
     admission_ = {};
@@ -105,6 +106,7 @@ class AdmitAuto : public ::testing::Test {
   std::vector<PooledModel> pool_;
   std::optional<std::vector<std::string>> may_use_;
   std::optional<Money> key_limit_;
+  std::optional<AutoStrategy> key_strategy_;
   GatewayOptions options_;
   AnswerTable answers_;
   Views health_;
@@ -171,6 +173,27 @@ TEST_F(AdmitAuto, ChoosesAsTheRequestSaysElseAsTheOperatorDoes) {
   EXPECT_EQ(Models(R"("model":"b/middle","route":"auto/quality")"), "b/middle");
   EXPECT_FALSE(admission_.route.automatic.has_value());
   EXPECT_EQ(admission_.request->ask.excerpt, "");
+}
+
+// Who is asked first, and whose word the strategy was.
+TEST_F(AdmitAuto, ChoosesAsTheRequestSaysElseItsKeyElseTheOperator) {
+  const auto first = [this](const std::string& members, AutoRules rules = {}) {
+    const std::string ids = Models(R"("model":"auto")" + members, "Hi", rules);
+    const AutoRoute& chosen = *admission_.route.automatic;
+    return ids.substr(0, ids.find(' ')) + ' ' + std::string(NameOf(chosen.strategy)) + " of " +
+           std::string(NameOf(chosen.strategy_source));
+  };
+  const std::string tier = R"(,"plugins":[{"id":"auto-router","cost_tier":"low"}])";
+  EXPECT_EQ(first(""), "a/weak balanced of default");
+  key_strategy_ = AutoStrategy::kQuality;
+  EXPECT_EQ(first(""), "b/strong quality of key");
+  EXPECT_EQ(first(R"(,"route":"fallback")"), "b/strong quality of key");  // says nothing of it
+  EXPECT_EQ(first(R"(,"route":"auto/balanced")"), "a/weak balanced of request");
+  EXPECT_EQ(first(tier, {.cost_slack = 1}), "a/weak cost of request");
+  key_strategy_ = AutoStrategy::kBalanced;
+  EXPECT_EQ(first("", {.strategy = AutoStrategy::kQuality}), "a/weak balanced of key");
+  key_strategy_ = std::nullopt;
+  EXPECT_EQ(first("", {.strategy = AutoStrategy::kQuality}), "b/strong quality of default");
 }
 
 TEST_F(AdmitAuto, ChoosesTheQuickest) {

@@ -272,6 +272,7 @@ void Exchange::Replay(const StoredAnswer& stored) {
 void Exchange::PutHead(ResponseHead head) {
   if (laps_.on()) head.Add("server-timing", laps_.Header());
   gate_.AddHeaders(&head);
+  AddChoice(&head);
   outbox_.Head(std::move(head));
 }
 

@@ -142,6 +142,7 @@ class Exchange : private PurseOwner, private TriesOwner {
   bool Hurried() const;
   Error TimeIsUp() const;
   Ending EndingOf(bool in_time) const;
+  void AddChoice(ResponseHead* head) const;
   void PutHead(ResponseHead head);
   void FreeSlots();
   void Remember() const;

@@ -42,6 +42,16 @@ std::string_view FaultName(Fault fault) {
 
 }  // namespace
 
+void Exchange::AddChoice(ResponseHead* head) const {
+  constexpr std::string_view kName = "x-seekroute-route";
+  const std::optional<AutoRoute>& chosen = admission_.route.automatic;
+  // What is sent again has the choice of its first time.
+  const auto is_it = [&](const auto& each) { return each.first == kName; };
+  if (!chosen || std::ranges::any_of(head->headers, is_it)) return;
+  const std::string choice = WriteChoice(*chosen, admission_.profile->usage_cost);
+  if (!choice.empty()) head->Add(kName, choice);
+}
+
 // What is known of the answer that the current try gives.
 Used Exchange::UsedSoFar() const {
   Used used;

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/auto_strategy.h"
 #include "base/calendar.h"
 #include "base/digest.h"
 #include "base/money.h"
@@ -41,6 +42,7 @@ struct ApiKey {
   Money credit_line = {};               // what the organization may owe; 0: it pays before
   bool has_paid = false;                // its organization has: no stand-in is sold to it
   bool store_answers = false;           // a repeated Idempotency-Key gets the first answer again
+  std::optional<AutoStrategy> auto_strategy = std::nullopt;  // of requests that name none
   // Ids or "author/*"; null: every model.
   std::shared_ptr<const std::vector<std::string>> models = nullptr;
   std::shared_ptr<const LimitSet> limits = nullptr;           // null: none but those of others

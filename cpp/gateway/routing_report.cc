@@ -83,6 +83,7 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
   const AutoRoute& chosen = *route.automatic;
   json->Key("auto").Object();
   json->Key("strategy").String(NameOf(chosen.strategy));
+  json->Key("strategy_source").String(NameOf(chosen.strategy_source));
   json->Key("revision");
   chosen.revision.empty() ? json->Null() : json->String(chosen.revision);
   json->Key("difficulty").Raw(FormatShare(static_cast<double>(chosen.difficulty)));
@@ -103,6 +104,22 @@ void WriteAuto(const Route& route, size_t most, JsonWriter* json) {
     json->End();
   }
   json->End().End();
+}
+
+std::string WriteChoice(const AutoRoute& chosen, bool tells_cost) {
+  if (chosen.models.empty()) return "";
+  const AutoVerdict& first = chosen.models.front().verdict;
+  const auto rounded = [](double share) {  // a number of a header has three places at most
+    const auto thousandths = int64_t{std::lround(share * 1e3)};
+    return FormatUsd(Money{thousandths * 1'000'000});
+  };
+  std::string text = "model=\"" + chosen.models.front().model->id + '"';
+  text += ", quality=" + rounded(static_cast<double>(first.quality));
+  if (tells_cost) text += ", expected_usd=\"" + FormatUsd(Rate{first.offer.cost_pico}) + '"';
+  text += ", reason=" + std::string(NameOf(first.reason));
+  text += ", propensity=" + rounded(first.chance);
+  text += ", strategy=" + std::string(NameOf(chosen.strategy));
+  return text;
 }
 
 namespace {

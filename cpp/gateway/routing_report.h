@@ -52,11 +52,16 @@ std::string FormatShare(double share);
 // The members "sort", "seed" and "explored": how the order of a route came about.
 void WriteOrder(const Route& route, JsonWriter* json);
 
-// The member "auto" where a model was chosen: "strategy", "revision" (of the weights; null: nothing
-// was learned), "difficulty", "propensity" (that this choice would be drawn; nothing is drawn), and
-// "models", the first `most` of them, each with "model", "quality", "expected_usd", "latency_ms"
-// (null: unknown), "score" and "reason".
+// The member "auto" where a model was chosen: "strategy", "strategy_source" (whose it was),
+// "revision" (of the weights; null: nothing was learned), "difficulty", "propensity" (that this
+// choice would be drawn; nothing is drawn), and "models", the first `most` of them, each with
+// "model", "quality", "expected_usd", "latency_ms" (null: unknown), "score" and "reason".
 void WriteAuto(const Route& route, size_t most, JsonWriter* json);
+
+// What the header `x-seekroute-route` says of the choice: a dictionary of RFC 9651 with "model",
+// "quality", "expected_usd" (where `tells_cost`), "reason", "propensity" and "strategy", numbers
+// rounded as it wants them. "": nothing of the pool could be chosen.
+std::string WriteChoice(const AutoRoute& chosen, bool tells_cost);
 
 // The members "candidates", and "more_excluded" where there are more than are told.
 // `skipped`: why each was passed over at its turn; empty: nobody was.

@@ -56,6 +56,28 @@ TEST(RoutingReport, NamesCandidatesAttemptsAndWhatWasSelected) {
       R"({"provider":"openai","model":"openai/gpt-oss-120b","status":200}]})");
 }
 
+TEST(RoutingReport, TellsAChoiceInAHeader) {
+  AutoRoute chosen;
+  chosen.strategy = AutoStrategy::kCost;
+  EXPECT_EQ(WriteChoice(chosen, true), "");
+  Model model;
+  model.id = "openai/gpt-oss-120b";
+  AutoVerdict verdict;
+  verdict.offer.cost_pico = 4'120'000;
+  verdict.quality = 0.71449F;
+  verdict.chance = 0.9855;
+  verdict.reason = AutoReason::kLastResort;
+  chosen.models.push_back({&model, verdict});
+  EXPECT_EQ(WriteChoice(chosen, true),
+            R"(model="openai/gpt-oss-120b", quality=0.714, expected_usd="0.00000412", )"
+            "reason=last_resort, propensity=0.986, strategy=cost");
+  chosen.models.front().verdict.quality = 1;
+  chosen.models.front().verdict.chance = 1;
+  EXPECT_EQ(WriteChoice(chosen, false),
+            R"(model="openai/gpt-oss-120b", quality=1, reason=last_resort, propensity=1, )"
+            "strategy=cost");
+}
+
 TEST(RoutingReport, TellsHowTheOrderCameAbout) {
   Model model = TwoEndpoints();
   Rates rates;

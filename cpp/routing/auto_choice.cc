@@ -55,6 +55,7 @@ AutoRoute ChooseModel(const AutoAsk& ask, std::span<const PlannedModel> models, 
     ranks.push_back(each.model_rank);
   }
   AutoRoute told{.strategy = ask.strategy,
+                 .strategy_source = ask.strategy_source,
                  .difficulty = ask.judged.difficulty,
                  .revision = ask.router->revision(),
                  .models = {}};

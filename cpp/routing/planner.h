@@ -46,6 +46,7 @@ struct AutoAsk {
   const AutoRouter* router = nullptr;  // never null
   AutoJudgement judged;                // by `router`
   AutoStrategy strategy = AutoStrategy::kBalanced;
+  StrategySource strategy_source = StrategySource::kDefault;
   std::optional<uint32_t> last = std::nullopt;  // of the pool: what has answered the conversation
 };
 

@@ -69,6 +69,7 @@ struct AutoRoute {
   };
 
   AutoStrategy strategy = AutoStrategy::kBalanced;
+  StrategySource strategy_source = StrategySource::kDefault;
   float difficulty = 0;       // of the prompt, 0 to 1
   std::string_view revision;  // of the weights; empty: nothing was learned
   std::vector<Each> models;   // of the pool, who may serve the request: the chosen one first

@@ -50,12 +50,15 @@ def chosen_by(auto: Mapping[str, Any]) -> str:
     """How a report says that `auto` has chosen, in a line.
 
     >>> model = {"model": "a/m", "quality": 0.71, "reason": "only"}
-    >>> chosen_by({"strategy": "cost", "difficulty": 0.25, "revision": None, "models": [model]})
-    'chosen by cost, difficulty 0.25: a/m (quality 0.71, only)'
+    >>> auto = {"strategy": "cost", "strategy_source": "key", "difficulty": 0.25, "revision": None}
+    >>> chosen_by({**auto, "models": [model]})
+    'chosen by cost, the strategy of the key, difficulty 0.25: a/m (quality 0.71, only)'
     """
     models = [
         f"{row['model']} (quality {row['quality']:.2f}, {row['reason']})" for row in auto["models"]
     ]
     learned = f", weights {auto['revision']}" if auto["revision"] else ""
-    known = f"chosen by {auto['strategy']}, difficulty {auto['difficulty']:.2f}{learned}"
-    return f"{known}: {', '.join(models)}"
+    # What was stored before keys had a strategy lacks the member.
+    of_key = ", the strategy of the key" if auto.get("strategy_source") == "key" else ""
+    known = f"chosen by {auto['strategy']}{of_key}, difficulty {auto['difficulty']:.2f}"
+    return f"{known}{learned}: {', '.join(models)}"

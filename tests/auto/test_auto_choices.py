@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,6 @@ import pytest
 from choosing import EASY, HARD, MIDDLE, STRONG, WEAK, Choosing, asking, choosing, settings_for
 from seekroute.config import load_settings, prepare
 from seekroute.testing import MockProvider, Status
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[MockProvider]:
-    with MockProvider() as mock:
-        yield mock
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider) -> Iterator[Choosing]:
-    folder = tmp_path_factory.mktemp("auto")
-    with choosing(folder, upstream, **settings_for(upstream)) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(upstream: MockProvider) -> None:
-    upstream.reset()
 
 
 def test_a_conversation_stays_with_its_model(tmp_path: Path, upstream: MockProvider) -> None:
@@ -63,17 +44,17 @@ def test_a_conversation_stays_with_its_model(tmp_path: Path, upstream: MockProvi
         assert gateway.model(HARD, session_id="s") == MIDDLE
 
 
-def test_what_cannot_be_paid_is_not_chosen(gateway: Choosing) -> None:
-    told = gateway.told(HARD, max_cost=0.0005, route="auto/quality")
+def test_what_cannot_be_paid_is_not_chosen(chooser: Choosing) -> None:
+    told = chooser.told(HARD, max_cost=0.0005, route="auto/quality")
     assert told["attempts"][0]["model"] == MIDDLE
     assert [each["model"] for each in told["auto"]["models"]] == [MIDDLE, WEAK]
-    quote = gateway.post("/v1/quote", HARD, max_cost=0.0005, route="auto/quality").json()
+    quote = chooser.post("/v1/quote", HARD, max_cost=0.0005, route="auto/quality").json()
     assert quote["model"] == MIDDLE
     assert [(each["model"], each["reason"]) for each in quote["excluded"]] == [(STRONG, "budget")]
-    refused = gateway.post("/v1/chat/completions", HARD, max_cost=1e-6, route="auto/quality")
+    refused = chooser.post("/v1/chat/completions", HARD, max_cost=1e-6, route="auto/quality")
     assert refused.status == 402
     [needed] = re.findall(r"may cost (\S+) USD", refused.json()["error"]["message"])
-    cheapest = gateway.post("/v1/quote", HARD, model=WEAK).json()
+    cheapest = chooser.post("/v1/quote", HARD, model=WEAK).json()
     assert float(needed) == pytest.approx(float(cheapest["hold"]["min"]), rel=0.5)
 
 
@@ -88,8 +69,8 @@ def test_a_model_at_its_limit_is_passed_over(tmp_path: Path, upstream: MockProvi
         assert refused.status == 429
 
 
-def test_a_refusal_for_want_of_a_provider_speaks_of_auto(gateway: Choosing) -> None:
-    refused = gateway.post("/v1/chat/completions", HARD, provider={"zdr": True})
+def test_a_refusal_for_want_of_a_provider_speaks_of_auto(chooser: Choosing) -> None:
+    refused = chooser.post("/v1/chat/completions", HARD, provider={"zdr": True})
     assert refused.status == 404
     error = refused.json()["error"]
     assert "'auto'" in error["message"]

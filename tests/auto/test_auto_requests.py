@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,79 +25,61 @@ from seekroute.testing import MockProvider, Status
 STARS = "planet moon orbit galaxy comet telescope"
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[MockProvider]:
-    with MockProvider() as mock:
-        yield mock
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: MockProvider) -> Iterator[Choosing]:
-    folder = tmp_path_factory.mktemp("auto")
-    with choosing(folder, upstream, **settings_for(upstream)) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(upstream: MockProvider) -> None:
-    upstream.reset()
-
-
-def test_the_prompt_decides(gateway: Choosing) -> None:
-    assert gateway.model(EASY) == WEAK
-    assert gateway.model(HARD) == STRONG
-    assert gateway.model(HARD, model="openrouter/auto") == STRONG
+def test_the_prompt_decides(chooser: Choosing) -> None:
+    assert chooser.model(EASY) == WEAK
+    assert chooser.model(HARD) == STRONG
+    assert chooser.model(HARD, model="openrouter/auto") == STRONG
     parts = [{"type": "text", "text": HARD}, {"type": "text", "text": "Please."}]
-    assert gateway.model(parts) == STRONG
+    assert chooser.model(parts) == STRONG
     # Only the last question counts.
     history = [*asking(HARD), {"role": "assistant", "content": "Done."}, *asking(EASY)]
-    assert gateway.model(messages=history) == WEAK
+    assert chooser.model(messages=history) == WEAK
 
 
-def test_a_stream_names_the_choice(gateway: Choosing) -> None:
-    answer = gateway.post("/v1/chat/completions", HARD, stream=True)
+def test_a_stream_names_the_choice(chooser: Choosing) -> None:
+    answer = chooser.post("/v1/chat/completions", HARD, stream=True)
     chunks = [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: {")]
     assert len(chunks) > 1
     assert {json.loads(each).get("model", STRONG) for each in chunks} == {STRONG}
 
 
-def test_a_request_may_say_how_to_choose(gateway: Choosing) -> None:
-    assert gateway.model(EASY, route="auto/quality") == STRONG
-    assert gateway.model(EASY, route="auto/balanced") == WEAK
+def test_a_request_may_say_how_to_choose(chooser: Choosing) -> None:
+    assert chooser.model(EASY, route="auto/quality") == STRONG
+    assert chooser.model(EASY, route="auto/balanced") == WEAK
     tier = {"id": "auto-router", "cost_tier": "high"}
-    assert gateway.model(EASY, plugins=[tier]) == STRONG
-    refused = gateway.post("/v1/chat/completions", EASY, route="auto/best")
+    assert chooser.model(EASY, plugins=[tier]) == STRONG
+    refused = chooser.post("/v1/chat/completions", EASY, route="auto/best")
     assert (refused.status, refused.json()["error"]["param"]) == (400, "route")
     for name in ("balanced", "cost", "latency", "quality"):
         assert name in refused.json()["error"]["message"]
 
 
-def test_patterns_narrow_the_choice(gateway: Choosing) -> None:
+def test_patterns_narrow_the_choice(chooser: Choosing) -> None:
     def with_plugin(**members: Any) -> str:
-        return gateway.model(EASY, plugins=[{"id": "auto-router", **members}])
+        return chooser.model(EASY, plugins=[{"id": "auto-router", **members}])
 
     assert with_plugin(allowed_models=["other/*"]) == STRONG
     assert with_plugin(allowed_models=["acme/*"], excluded_models=["*/weak"]) == MIDDLE
     assert with_plugin(allowed_models=["other/*"], enabled=False) == WEAK
     assert with_plugin(allowed_models=["mid*"]) == MIDDLE  # an alias
     nothing = [{"id": "auto-router", "allowed_models": ["nobody/*"]}]
-    refused = gateway.post("/v1/chat/completions", EASY, plugins=nothing)
+    refused = chooser.post("/v1/chat/completions", EASY, plugins=nothing)
     assert (refused.status, refused.json()["error"]["param"]) == (404, "plugins")
     assert "allow one of those" in refused.json()["error"]["message"]
     wrong = [{"allowed_models": "acme/*", "id": "auto-router"}]
-    refused = gateway.post("/v1/chat/completions", EASY, plugins=wrong)
+    refused = chooser.post("/v1/chat/completions", EASY, plugins=wrong)
     assert refused.json()["error"]["param"] == "plugins[0].allowed_models"
     # What is another plugin's is no business of the router's.
-    assert gateway.model(plugins=[{"id": "web", "allowed_models": 7}]) == WEAK
+    assert chooser.model(plugins=[{"id": "web", "allowed_models": 7}]) == WEAK
 
 
-def test_tools_leave_only_who_has_them(gateway: Choosing) -> None:
+def test_tools_leave_only_who_has_them(chooser: Choosing) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
-    assert gateway.model(EASY, tools=tools) == MIDDLE
+    assert chooser.model(EASY, tools=tools) == MIDDLE
 
 
-def test_a_key_keeps_to_its_models(gateway: Choosing) -> None:
-    server = gateway.server
+def test_a_key_keeps_to_its_models(chooser: Choosing) -> None:
+    server = chooser.server
     _, key = server.service.control.keys.create(
         "default", name="few", profile="seekroute", prefix="sk-sr-", models=[MIDDLE]
     )
@@ -109,10 +90,10 @@ def test_a_key_keeps_to_its_models(gateway: Choosing) -> None:
     assert answer.json()["model"] == MIDDLE
 
 
-def test_the_next_best_answers_where_the_best_fails(gateway: Choosing) -> None:
-    gateway.upstream.queue(Status(503))
+def test_the_next_best_answers_where_the_best_fails(chooser: Choosing) -> None:
+    chooser.upstream.queue(Status(503))
     # However long the models' answers to the other tests were.
-    found = gateway.told(HARD, max_tokens=1)
+    found = chooser.told(HARD, max_tokens=1)
     assert [each["model"] for each in found["attempts"]] == [STRONG, MIDDLE]
 
 
@@ -127,14 +108,14 @@ def test_the_next_best_answers_where_the_best_fails(gateway: Choosing) -> None:
     ],
     ids=["1 MB", "Chinese", "lone surrogate", "control", "space"],
 )
-def test_any_text_is_answered(gateway: Choosing, text: str) -> None:
-    answer = gateway.post("/v1/chat/completions", text)
+def test_any_text_is_answered(chooser: Choosing, text: str) -> None:
+    answer = chooser.post("/v1/chat/completions", text)
     assert answer.status == 200, answer.body
     assert answer.json()["model"] in (WEAK, MIDDLE, STRONG)
 
 
-def test_the_choice_is_told(gateway: Choosing) -> None:
-    found = gateway.told(HARD, max_tokens=1)["auto"]
+def test_the_choice_is_told(chooser: Choosing) -> None:
+    found = chooser.told(HARD, max_tokens=1)["auto"]
     assert (found["strategy"], found["revision"], found["propensity"]) == ("balanced", None, 1)
     assert 0.6 < found["difficulty"] <= 1
     assert [each["model"] for each in found["models"]] == [STRONG, MIDDLE, WEAK]
@@ -144,14 +125,14 @@ def test_the_choice_is_told(gateway: Choosing) -> None:
     assert first["expected_usd"] > found["models"][1]["expected_usd"] > 0
     assert first["answer_tokens"] == 1
     assert first["score"] > found["models"][1]["score"]
-    assert "auto" not in gateway.told(HARD, model=WEAK)
+    assert "auto" not in chooser.told(HARD, model=WEAK)
 
 
-def test_a_quote_chooses_alike(gateway: Choosing) -> None:
+def test_a_quote_chooses_alike(chooser: Choosing) -> None:
     for text in (EASY, HARD):
-        quote = gateway.post("/v1/quote", text).json()
-        told = gateway.told(text)
-        assert quote["model"] == gateway.model(text)
+        quote = chooser.post("/v1/quote", text).json()
+        told = chooser.told(text)
+        assert quote["model"] == chooser.model(text)
         for each in (*quote["auto"]["models"], *told["auto"]["models"]):
             each.pop("latency_ms")  # which each request teaches
         assert quote["auto"] == told["auto"]

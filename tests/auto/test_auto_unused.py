@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ JUDGE = {"judge": STRONG}
 WEBHOOK = {"webhook": "http://127.0.0.1:1/"}
 SPENDS = {"usd_per_request": "0.01"}
 ONE = [{"model": STRONG}]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[MockProvider]:
-    with MockProvider() as mock:
-        yield mock
 
 
 def warnings_of(upstream: MockProvider, **auto: Any) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import signal
 import sqlite3
 import threading
@@ -87,6 +88,20 @@ def test_a_keys_limit_is_shown_and_changed() -> None:
     assert run_json("keys", "limit", made["id"], "none")["limit"] == "unlimited"
     assert run_json("keys", "store-answers", made["id"], "--off")["store_answers"] is False
     assert "expected USD" in run("keys", "limit", made["id"], "x", code=2).stderr
+
+
+def test_a_keys_strategy_is_shown_and_changed() -> None:
+    run_json("orgs", "create", "acme")
+    assert run_json("keys", "create", "--org", "acme")["auto_strategy"] is None
+    made = run_json("keys", "create", "--org", "acme", "--name", "ci", "--auto-strategy", "cost")
+    assert made["auto_strategy"] == "cost"
+    assert run_json("keys", "auto-strategy", "ci", "latency")["auto_strategy"] == "latency"
+    assert re.search(r"auto strategy +latency\n", run("keys", "show", "ci").stdout)
+    listed = {row["name"]: row["auto_strategy"] for row in run_json("keys", "list")}
+    assert listed == {"key": None, "ci": "latency"}
+    assert "latency" in run("keys", "list").stdout
+    assert run_json("keys", "auto-strategy", "ci", "none")["auto_strategy"] is None
+    assert "best" in run("keys", "auto-strategy", "ci", "best", code=2).stderr
 
 
 def test_a_key_of_who_has_no_credit_comes_with_a_hint(tmp_path: Path) -> None:

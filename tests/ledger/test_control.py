@@ -311,6 +311,25 @@ def test_a_credit_line_reaches_the_keys_of_its_organization(control: ControlPlan
     assert follower.keys[row.mac].credit_line_nano is None
 
 
+def test_a_keys_strategy_reaches_the_server(control: ControlPlane) -> None:
+    row, _ = add_key(control, auto_strategy="cost")
+    follower = Follower(control)
+    assert follower.keys[row.mac].auto_strategy == "cost"
+    assert control.keys.set_auto_strategy(row.id, "quality").auto_strategy == "quality"
+    assert follower.poll() == 1
+    assert follower.keys[row.mac].auto_strategy == "quality"
+    control.keys.set_auto_strategy(row.id, "quality")
+    assert follower.poll() == 0  # a repeated change is none
+    rolled, _ = control.keys.roll(row.id)
+    assert rolled.auto_strategy == "quality"
+    control.keys.set_auto_strategy(row.id, None)
+    follower.poll()
+    assert follower.keys[rolled.mac].auto_strategy is None
+    with pytest.raises(ControlError, match="balanced, cost, latency, quality; found 'best'"):
+        control.keys.set_auto_strategy(row.id, "best")
+    assert control.keys.get(row.id).auto_strategy is None
+
+
 def test_a_keys_limit_reaches_the_server(control: ControlPlane) -> None:
     row, _ = add_key(control, limit_nano=10, limit_reset="daily", store_answers=True)
     follower = Follower(control)

@@ -127,17 +127,30 @@ def test_what_shadow_pairs_have_cost_today_is_told_once() -> None:
             raise LedgerError("ledger_unavailable", "its disk fails")
         return rows
 
+    today = 86_400 * 20_000
+    requests = [
+        {"n": 5, "created": today + 9, "state": "held", "held": 1000},
+        {"n": 4, "created": today + 8, "state": "expired", "held": 300},
+        {"n": 3, "created": today, "state": "expired", "held": 40},
+        {"n": 2, "created": today - 1, "state": "expired", "held": 5000},
+    ]
+
+    def pages(*, org: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+        assert org == "operator"
+        return [each for each in requests if before is None or each["n"] < before][:1]
+
+    ledger = SimpleNamespace(activity=activity, rows=pages)
     counts = DayCounts(
         cast("ControlPlane", None),
         cast("Gateway", SimpleNamespace(core=SimpleNamespace(raise_shadow_spent=told.append))),
-        cast("Ledger", SimpleNamespace(activity=activity)),
+        cast("Ledger", ledger),
         now=lambda: 86_400.0 * 20_000,
     )
     with pytest.raises(LedgerError):
         counts.count_operator()
     counts.count_operator()
     counts.count_operator()
-    assert told == [17]
+    assert told == [17 + 340]
     assert asked == [("operator", 20_000)] * 2
 
 

@@ -35,10 +35,10 @@ app = typer.Typer(no_args_is_help=True, help="API keys.")
 
 _LISTED = (
     *("id", "name", "org", "status", "limit", "used"),
-    *("models", "label", "profile", "expires_at"),
+    *("models", "label", "profile", "expires_at", "auto_strategy"),
 )
 # What a narrow terminal does without.
-_SPARE = ("profile", "label", "expires_at", "org", "models", "limit", "used", "id")
+_SPARE = ("profile", "label", "auto_strategy", "expires_at", "org", "models", "limit", "used", "id")
 _FOLDED = ("name", "org", "models", "label", "profile")
 _LEAST_FOLDED = 10
 _SPANS = {"daily": "day", "weekly": "week", "monthly": "month"}
@@ -52,6 +52,21 @@ class Reset(enum.StrEnum):
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+
+
+class AutoStrategy(enum.StrEnum):
+    """How requests for `auto` choose their model; none: as the settings say."""
+
+    BALANCED = "balanced"
+    COST = "cost"
+    LATENCY = "latency"
+    QUALITY = "quality"
+    NONE = "none"
+
+    @property
+    def own(self) -> str | None:
+        """That of the key itself."""
+        return None if self is AutoStrategy.NONE else self.value
 
 
 def _key_or_stdin(value: str) -> str:
@@ -100,6 +115,14 @@ def create(
         bool,
         typer.Option("--store-answers", help="Keep answers for repeats of an Idempotency-Key."),
     ] = False,
+    auto_strategy: Annotated[
+        AutoStrategy,
+        typer.Option(
+            "--auto-strategy",
+            help="How its requests for auto choose a model, where they do not say it; "
+            "none: as routing.auto.strategy says.",
+        ),
+    ] = AutoStrategy.NONE,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and show it, this once."""
@@ -125,6 +148,7 @@ def create(
             limit_nano=limit_nano,
             limit_reset=limit_reset.value,
             store_answers=store_answers,
+            auto_strategy=auto_strategy.own,
         )
         _show_once(control, row, text, as_json=as_json)
         if settings.credits.enabled:
@@ -231,6 +255,21 @@ def store_answers_(
     """Keep a key's answers for repeats of an Idempotency-Key, or no longer."""
     with shared(ctx).open_control() as control:
         _show(control, control.keys.set_store_answers(key, on), as_json=as_json)
+
+
+@app.command("auto-strategy")
+def auto_strategy_(
+    ctx: typer.Context,
+    key: _Key,
+    strategy: Annotated[
+        AutoStrategy,
+        typer.Argument(metavar="STRATEGY", help="balanced, cost, latency, quality; or none."),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Say how a key's requests for auto choose a model; none: as routing.auto.strategy says."""
+    with shared(ctx).open_control() as control:
+        _show(control, control.keys.set_auto_strategy(key, strategy.own), as_json=as_json)
 
 
 def _limited(_options: Shared, control: ControlPlane, key: str) -> tuple[str, str, str]:
@@ -383,4 +422,5 @@ def _fields(row: ApiKey, org: str) -> Fields:
         "limit_nano": row.limit_nano,
         "limit_reset": row.limit_reset,
         "store_answers": row.store_answers,
+        "auto_strategy": row.auto_strategy,
     }

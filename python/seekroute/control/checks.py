@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from seekroute.control.errors import ControlError
-from seekroute.control.models import LIMIT_RESETS
+from seekroute.control.models import AUTO_STRATEGIES, LIMIT_RESETS
 
 _MAX_NAME = 200  # characters
 _MAX_NOTE = 500  # characters
@@ -73,6 +73,13 @@ def limit_reset(value: str) -> str:
     """When a key's limit starts anew."""
     if value not in LIMIT_RESETS:
         raise ControlError(f"a limit resets {', '.join(LIMIT_RESETS)}; found {value!r}")
+    return value
+
+
+def auto_strategy(value: str | None) -> str | None:
+    """How requests for `auto` choose; None: as the settings say."""
+    if value is not None and value not in AUTO_STRATEGIES:
+        raise ControlError(f"a strategy is one of {', '.join(AUTO_STRATEGIES)}; found {value!r}")
     return value
 
 

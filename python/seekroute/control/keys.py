@@ -51,6 +51,7 @@ class Keys:
         limit_nano: int | None = None,
         limit_reset: str = "never",
         store_answers: bool = False,
+        auto_strategy: str | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key. Its text is returned here and can never be had again.
 
@@ -65,6 +66,8 @@ class Keys:
             limit_nano: the most it may spend until the reset, in nano-USD; None: no limit.
             limit_reset: `never`, `daily`, `weekly` or `monthly`, in UTC.
             store_answers: whether answers are kept for repeats of an Idempotency-Key.
+            auto_strategy: how its requests for `auto` choose that do not say it themselves:
+                `balanced`, `cost`, `latency` or `quality`; None: as the settings say.
 
         Returns:
             The key's row, and the key.
@@ -83,6 +86,7 @@ class Keys:
                 limit_nano=checks.credit(limit_nano, of="limit"),
                 limit_reset=checks.limit_reset(limit_reset),
                 store_answers=store_answers,
+                auto_strategy=checks.auto_strategy(auto_strategy),
             )
 
     def create_first(self, *, profile: str, prefix: str) -> tuple[ApiKey, str] | None:
@@ -140,6 +144,10 @@ class Keys:
     def set_store_answers(self, key: str, on: bool) -> ApiKey:
         """Whether answers are kept for repeats of an Idempotency-Key."""
         return self._change(key, {"store_answers": on})
+
+    def set_auto_strategy(self, key: str, strategy: str | None) -> ApiKey:
+        """How requests for `auto` choose that do not say it; None: as the settings say."""
+        return self._change(key, {"auto_strategy": checks.auto_strategy(strategy)})
 
     def roll(self, key: str) -> tuple[ApiKey, str]:
         """Give a key a new text and end the old one at once; id, name and rights stay.

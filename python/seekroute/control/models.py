@@ -35,6 +35,7 @@ from seekroute.rate_limits import LIMIT_NAMES, NAMES
 
 APP_STATUSES = ("pending", "approved", "rejected")
 LIMIT_RESETS = ("never", "daily", "weekly", "monthly")
+AUTO_STRATEGIES = ("balanced", "cost", "latency", "quality")
 
 
 # Of an id, in lists: enough that no two of a million are alike by chance, and to be typed.
@@ -158,10 +159,12 @@ api_keys = Table(
     Column("limit_nano", Integer),  # NULL: unlimited
     Column("limit_reset", Text, nullable=False, server_default="never"),
     Column("store_answers", Flag, nullable=False, server_default=text("0")),
+    Column("auto_strategy", Text),  # NULL: the operator's for all
     UniqueConstraint("mac"),
     CheckConstraint("length(mac) = 32", name="mac_length"),
     CheckConstraint("limit_reset IN ('never', 'daily', 'weekly', 'monthly')"),
     CheckConstraint("store_answers IN (0, 1)"),
+    CheckConstraint("auto_strategy IN ('balanced', 'cost', 'latency', 'quality')"),
     sqlite_strict=True,
 )
 
@@ -318,7 +321,8 @@ class ApiKey:
     """One API key. The key itself is nowhere: only its MAC, its prefix and its last 4 characters.
 
     A row of `api_keys`. `limit_nano` is the most it may spend, in nano-USD, until `limit_reset`;
-    None is no limit.
+    None is no limit. `auto_strategy` is how its requests for `auto` choose that do not say it
+    themselves; None leaves it to the settings.
     """
 
     id: str
@@ -338,6 +342,7 @@ class ApiKey:
     limit_nano: int | None = None
     limit_reset: str = "never"
     store_answers: bool = False
+    auto_strategy: str | None = None
 
     @property
     def disabled(self) -> bool:

@@ -76,6 +76,7 @@ class CoreKey(NamedTuple):
     limit_nano: int | None = None
     limit_reset: str = "never"
     store_answers: int = 0
+    auto_strategy: str | None = None
     app_id: str | None = None
     model_limits: dict[str, Limits] | None = None
     has_paid: int = 0
@@ -118,6 +119,7 @@ CORE_KEY = (
     api_keys.c.limit_nano,
     api_keys.c.limit_reset,
     type_coerce(api_keys.c.store_answers, Integer).label("store_answers"),
+    api_keys.c.auto_strategy,
     api_keys.c.app_id,
     # Each as an array: the model and, by LIMIT_NAMES, its figures. NULL: none.
     select(

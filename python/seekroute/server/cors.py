@@ -22,8 +22,8 @@ _NAMES: Final = re.compile(rb"[\w!#$%&'*+.^`|~-]+(?:[ \t]*,[ \t]*[\w!#$%&'*+.^`|
 _MAX_NAMES: Final = 4096
 _EXPOSED: Final = (
     b"x-request-id, x-generation-id, x-seekroute-provider, x-seekroute-model, "
-    b"x-seekroute-attempts, x-seekroute-overhead-ms, x-seekroute-ignored, x-seekroute-cost, "
-    b"retry-after, retry-after-ms, x-should-retry, etag"
+    b"x-seekroute-route, x-seekroute-attempts, x-seekroute-overhead-ms, x-seekroute-ignored, "
+    b"x-seekroute-cost, retry-after, retry-after-ms, x-should-retry, etag"
 )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seekroute.ledger import Ledger, Row
 
 _DAY_S: Final = 86_400
+_PAGE: Final = 1000  # rows of requests that are read at once
 # Keys of an organization that are read one by one; of more, all of it is read once.
 _ONE_BY_ONE: Final = 16
 
@@ -74,8 +75,22 @@ class DayCounts:
         rows = self._ledger.activity(org=OPERATOR_ORG, since=now, until=now)  # of that day
         # What failed may have been charged for, too.
         spent = sum(row["upstream_cost"] + row["suspected_cost"] for row in rows)
+        spent += self._given_back(self._ledger, since=now - now % _DAY_S)
         self._gateway.core.raise_shadow_spent(spent)
         self._operator_counted = True
+
+    def _given_back(self, ledger: Ledger, since: int) -> int:
+        """What was held for the operator's requests that ran when a process died: it was given back
+        at a start, and nobody knows what their provider has charged."""
+        found, before = 0, None
+        while rows := ledger.rows(org=OPERATOR_ORG, before=before, limit=_PAGE):
+            for row in rows:
+                if row["created"] < since:
+                    return found
+                if row["state"] == "expired":
+                    found += row["held"]
+            before = rows[-1]["n"]
+        return found
 
     def expect_keys(self, keys: Iterable[CoreKey]) -> None:
         """Each has a limit of a day, and had none."""

@@ -88,6 +88,7 @@ _INFERENCE: Final = headers(
     "x-generation-id",
     "x-seekroute-provider",
     "x-seekroute-model",
+    "x-seekroute-route",
     "x-seekroute-attempts",
     "x-seekroute-ignored",
     "x-seekroute-overhead-ms",

@@ -122,6 +122,10 @@ DRAWN: Final[Mapping[str, Schema]] = {
     "auto": record(
         {
             "strategy": text(enum=list(_STRATEGIES)),
+            "strategy_source": text(
+                enum=["request", "key", "default"],
+                description="Who said it: the request, its key, or the operator for all.",
+            ),
             "revision": text(null=True, description="Of the weights; null: nothing was learned."),
             "difficulty": number(minimum=0, maximum=1),
             "propensity": number(minimum=0, maximum=1),
@@ -143,7 +147,7 @@ DRAWN: Final[Mapping[str, Schema]] = {
                 )
             ),
         },
-        required="strategy revision difficulty propensity models",
+        required="strategy strategy_source revision difficulty propensity models",
         description="How a model was chosen, the chosen one first; where one was.",
     ),
     "simulated": record(

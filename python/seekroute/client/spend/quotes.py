@@ -50,8 +50,9 @@ class Routing(Shown, Result):
         sort: "default", "price", "throughput" or "latency"; with it `seed`, what the order was
             drawn by, and `explored`, whether somebody little known was drawn for the first place.
         simulated: Where it was asked for, how often each endpoint came `first` in so many `draws`.
-        auto: Where a model was chosen by the prompt's content, how: the `strategy`, the `revision`
-            of the weights (None: nothing was learned), the prompt's `difficulty` (0 to 1) and the
+        auto: Where a model was chosen by the prompt's content, how: the `strategy`, whose word
+            that was (`strategy_source`: "request", "key" or "default"), the `revision` of the
+            weights (None: nothing was learned), the prompt's `difficulty` (0 to 1) and the
             `models`, the chosen one first, each with `quality`, `expected_usd`, `latency_ms`,
             `score` and a `reason`, one word; else None.
         candidates: Who can serve it, in the order of asking; each with `provider`, `model`,
