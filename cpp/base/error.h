@@ -36,11 +36,16 @@ enum class ErrorCode : uint8_t {
   kIdempotencyInProgress,
   kIdempotencyCompleted,
   kIdempotencyMismatch,
+  kConflict,
+  kPreconditionFailed,
   // Who the client is and what it may do.
   kMissingApiKey,
   kInvalidApiKey,
   kPermissionDenied,
   kAppNotApproved,
+  kNotSignedIn,       // in the console
+  kCsrfFailed,        // so it was not a page of ours that asked
+  kReauthentication,  // signed in, too long ago for this
   kModelNotFound,
   kNoMatchingEndpoint,  // the model is known, and nothing here serves it
   kInsufficientCredits,
@@ -56,6 +61,7 @@ enum class ErrorCode : uint8_t {
   kShuttingDown,
   kOverloaded,
   kNoUpstream,
+  kConsoleUnavailable,
   kInternal,
   // The upstream.
   kUpstreamError,

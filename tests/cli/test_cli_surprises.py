@@ -242,8 +242,9 @@ def test_a_control_db_without_the_index_gets_it(tmp_path: Path) -> None:
     index = "SELECT count(*) FROM sqlite_master WHERE name = 'ix_credit_orders_org_id'"
     old = tmp_path / "old"
     shutil.copytree(MIGRATIONS, old)
-    for later in (old / "versions").glob("000[3-9]_*.py"):
-        later.unlink()
+    for step in (old / "versions").glob("[0-9]*.py"):
+        if step.name >= "0003":
+            step.unlink()
     for name, had in (("with", True), ("without", False)):
         data = tmp_path / name
         Database(data, migrations=old).close()

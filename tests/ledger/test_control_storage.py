@@ -231,7 +231,7 @@ def test_an_older_database_is_backed_up_and_upgraded(
 def test_a_newer_database_is_refused(tmp_path: Path, newer_migrations: Path) -> None:
     data = tmp_path / "data"
     Database(data, migrations=newer_migrations).close()
-    with pytest.raises(ControlError, match=r"has schema 9999, this seekroute knows .* 0010"):
+    with pytest.raises(ControlError, match=r"has schema 9999, this seekroute knows .* 0011"):
         open_control(data)
 
 

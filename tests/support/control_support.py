@@ -13,7 +13,8 @@ SR = {"profile": "seekroute", "prefix": "sk-sr-"}
 
 def open_control(directory: Path, **options: Any) -> ControlPlane:
     options.setdefault("environ", {})
-    return ControlPlane(directory, clock=lambda: NOW + 0.9, **options)
+    options.setdefault("clock", lambda: NOW + 0.9)
+    return ControlPlane(directory, **options)
 
 
 def add_key(control: ControlPlane, org: str = "acme", **options: Any) -> tuple[Any, str]:

@@ -35,6 +35,7 @@ from seekroute.cli import (
     run,
     upkeep,
     usage,
+    users,
 )
 from seekroute.cli.shared import Shared, say, told
 from seekroute.errors import ConfigError, SeekrouteError
@@ -99,6 +100,10 @@ app = typer.Typer(
 app.add_typer(orgs.app, name="orgs")
 app.add_typer(apps.app, name="apps")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
+app.add_typer(users.members, name="members")
+app.add_typer(users.audit, name="audit")
+app.add_typer(users.console, name="console")
 app.add_typer(credits.app, name="credits")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(logs.app, name="logs")

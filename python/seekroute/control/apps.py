@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from seekroute.control import checks
+from seekroute.control.audit import Actor, AuditLog
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.models import App, api_keys, apps, new_id
@@ -24,14 +25,16 @@ class Apps:
 
     Args:
         database: where they are.
+        audit: where changes are told.
         now: the time in seconds since 1970.
     """
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+    def __init__(self, database: Database, audit: AuditLog, now: Callable[[], int]) -> None:
         self._database = database
+        self._audit = audit
         self._now = now
 
-    def create(self, org: str, *, name: str) -> App:
+    def create(self, org: str, *, name: str, by: Actor | None = None) -> App:
         """Make an app, `pending` until `approve`: until then its keys get 403."""
         with self._database.write() as connection:
             owner = find_org(connection, org)
@@ -46,6 +49,9 @@ class Apps:
                 status="pending",
                 created_at=now,
                 updated_at=now,
+            )
+            self._audit.note(
+                connection, by, "app.create", app.id, org=owner.id, after={"name": name}
             )
             return add(connection, app)
 
@@ -79,18 +85,20 @@ class Apps:
                 return
             last = page[-1]
 
-    def approve(self, app: str, *, org: str | None = None) -> App:
+    def approve(self, app: str, *, org: str | None = None, by: Actor | None = None) -> App:
         """Let an app's keys work. `org` tells apps of the same name apart."""
-        return self._set_status(app, org, "approved")
+        return self._set_status(app, org, "approved", by)
 
-    def reject(self, app: str, *, org: str | None = None) -> App:
+    def reject(self, app: str, *, org: str | None = None, by: Actor | None = None) -> App:
         """Turn an app's keys away with 403. `org` tells apps of the same name apart."""
-        return self._set_status(app, org, "rejected")
+        return self._set_status(app, org, "rejected", by)
 
-    def _set_status(self, app: str, org: str | None, status: str) -> App:
+    def _set_status(self, app: str, org: str | None, status: str, by: Actor | None) -> App:
         with self._database.write() as connection:
             row = find_app(connection, app, None if org is None else find_org(connection, org))
             if row.status != status:
+                values = {"status": status}
+                self._audit.change(connection, by, "app.status", row, values, org=row.org_id)
                 row = change(connection, row, status=status, updated_at=self._now())
                 announce(connection, api_keys.c.app_id == row.id)
             return row

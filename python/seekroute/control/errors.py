@@ -18,5 +18,9 @@ class ControlError(SeekrouteError):
     """
 
 
+class StaleError(ControlError):
+    """What was to be changed is no longer what the change was made for."""
+
+
 class DirectoryInUseError(ControlError):
     """Another process has the data directory. The text names its pid."""

@@ -160,11 +160,17 @@ api_keys = Table(
     Column("limit_reset", Text, nullable=False, server_default="never"),
     Column("store_answers", Flag, nullable=False, server_default=text("0")),
     Column("auto_strategy", Text),  # NULL: the operator's for all
+    Column("kind", Text, nullable=False, server_default="inference"),
+    Column(
+        "created_by", Text, ForeignKey("users.id"), index=True
+    ),  # NULL: by nobody with an account
     UniqueConstraint("mac"),
     CheckConstraint("length(mac) = 32", name="mac_length"),
     CheckConstraint("limit_reset IN ('never', 'daily', 'weekly', 'monthly')"),
     CheckConstraint("store_answers IN (0, 1)"),
     CheckConstraint("auto_strategy IN ('balanced', 'cost', 'latency', 'quality')"),
+    CheckConstraint("kind IN ('inference', 'management')"),
+    Index("ix_api_keys_org_id_created_at", "org_id", "created_at", "id"),
     sqlite_strict=True,
 )
 
@@ -323,6 +329,8 @@ class ApiKey:
     A row of `api_keys`. `limit_nano` is the most it may spend, in nano-USD, until `limit_reset`;
     None is no limit. `auto_strategy` is how its requests for `auto` choose that do not say it
     themselves; None leaves it to the settings.
+    None is no limit. One of the kind `management` changes keys and asks no model. `created_by` is
+    the id of the user who made it; None: a command, or a key of its own.
     """
 
     id: str
@@ -343,6 +351,8 @@ class ApiKey:
     limit_reset: str = "never"
     store_answers: bool = False
     auto_strategy: str | None = None
+    kind: str = "inference"
+    created_by: str | None = None
 
     @property
     def disabled(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from seekroute.control import checks
+from seekroute.control.audit import Actor, AuditLog
 from seekroute.control.database import Database
 from seekroute.control.errors import ControlError
 from seekroute.control.models import Organization, api_keys, new_id, organizations
@@ -27,23 +28,28 @@ class Orgs:
 
     Args:
         database: where they are.
+        audit: where changes are told.
         now: the time in seconds since 1970.
     """
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+    def __init__(self, database: Database, audit: AuditLog, now: Callable[[], int]) -> None:
         self._database = database
+        self._audit = audit
         self._now = now
 
-    def create(self, name: str, credit_line: int | None = 0) -> Organization:
+    def create(
+        self, name: str, credit_line: int | None = 0, *, by: Actor | None = None
+    ) -> Organization:
         """Make an organization.
 
         Args:
             name: its own; 1 to 200 characters.
             credit_line: how far below zero its balance may go, in nano-USD. 0 is prepaid, None
                 unlimited.
+            by: who makes it.
         """
         with self._database.write() as connection:
-            return self.create_within(connection, name, credit_line)
+            return self.create_within(connection, name, credit_line, by=by)
 
     def list(self) -> Rows:
         """All organizations, oldest first."""
@@ -56,34 +62,48 @@ class Orgs:
         with self._database.read() as connection:
             return find_org(connection, org)
 
-    def suspend(self, org: str) -> Organization:
+    def exists(self, org_id: str) -> bool:
+        """Whether there is an organization with this id."""
+        with self._database.read() as connection:
+            return bool(rows(connection, Organization, organizations.c.id == org_id))
+
+    def suspend(self, org: str, *, by: Actor | None = None) -> Organization:
         """Turn all keys of an organization away with 403 until it is resumed."""
-        return self._set_suspended(org, self._now())
+        return self._set_suspended(org, self._now(), by)
 
-    def resume(self, org: str) -> Organization:
+    def resume(self, org: str, *, by: Actor | None = None) -> Organization:
         """Undo `suspend`."""
-        return self._set_suspended(org, None)
+        return self._set_suspended(org, None, by)
 
-    def set_credit_line(self, org: str, line: int | None) -> Organization:
+    def rename(self, org: str, name: str, *, by: Actor | None = None) -> Organization:
+        """Give an organization another name."""
+        with self._database.write() as connection:
+            row = find_org(connection, org)
+            name = self._free_name(connection, name, row.id)
+            if row.name != name:
+                self._audit.change(connection, by, "org.rename", row, {"name": name}, org=row.id)
+                row = change(connection, row, name=name, updated_at=self._now())
+            return row
+
+    def set_credit_line(
+        self, org: str, line: int | None, *, by: Actor | None = None
+    ) -> Organization:
         """Let an organization's balance go `line` nano-USD below zero; None: without a limit."""
         line = checks.credit(line, of="credit line")
         with self._database.write() as connection:
             row = find_org(connection, org)
             if row.credit_line_nano != line:
+                values = {"credit_line_nano": line}
+                self._audit.change(connection, by, "org.credit_line", row, values, org=row.id)
                 row = change(connection, row, credit_line_nano=line, updated_at=self._now())
                 announce(connection, api_keys.c.org_id == row.id)
             return row
 
-    def create_within(self, connection: Connection, name: str, line: int | None) -> Organization:
+    def create_within(
+        self, connection: Connection, name: str, line: int | None, *, by: Actor | None = None
+    ) -> Organization:
         """As `create`, in the caller's transaction."""
-        name = checks.name(name, of="organization")
-        if whose := _OWN.get(name.casefold()):
-            raise ControlError(
-                f"{name!r} stands for {whose}, in logs, balances and the ledger: choose another "
-                "name"
-            )
-        if rows(connection, Organization, organizations.c.name == name):
-            raise ControlError(f"there is already an organization named {name!r}")
+        name = self._free_name(connection, name)
         now = self._now()
         org = Organization(
             id=new_id("org"),
@@ -92,12 +112,29 @@ class Orgs:
             updated_at=now,
             credit_line_nano=checks.credit(line, of="credit line"),
         )
+        after = {"name": org.name, "credit_line_nano": org.credit_line_nano}
+        self._audit.note(connection, by, "org.create", org.id, org=org.id, after=after)
         return add(connection, org)
 
-    def _set_suspended(self, org: str, moment: int | None) -> Organization:
+    def _free_name(self, connection: Connection, name: str, own: str = "") -> str:
+        """A name that no other organization than `own` has. Raises ControlError."""
+        name = checks.name(name, of="organization")
+        if whose := _OWN.get(name.casefold()):
+            raise ControlError(
+                f"{name!r} stands for {whose}, in logs, balances and the ledger: choose another "
+                "name"
+            )
+        found = rows(connection, Organization, organizations.c.name == name)
+        if found and found[0].id != own:
+            raise ControlError(f"there is already an organization named {name!r}")
+        return name
+
+    def _set_suspended(self, org: str, moment: int | None, by: Actor | None) -> Organization:
         with self._database.write() as connection:
             row = find_org(connection, org)
             if row.suspended != (moment is not None):
+                action = "org.resume" if moment is None else "org.suspend"
+                self._audit.note(connection, by, action, row.id, org=row.id)
                 row = change(connection, row, suspended_at=moment, updated_at=self._now())
                 announce(connection, api_keys.c.org_id == row.id)
             return row

@@ -5,23 +5,38 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import text
 
 from seekroute.closable import Closable
 from seekroute.control import feed
 from seekroute.control.apps import Apps
+from seekroute.control.audit import Actor, AuditLog, command_line
 from seekroute.control.database import Database
 from seekroute.control.feed import ChangeBatch
 from seekroute.control.key_table import KeyTable, pepper_bound, tell_profile, told_profile
 from seekroute.control.keys import Keys
 from seekroute.control.limits import LimitBook
+from seekroute.control.models import Organization, organizations
 from seekroute.control.orders import OrderBook
 from seekroute.control.orgs import Orgs
 from seekroute.control.pepper import load_pepper, require_pepper
-from seekroute.control.queries import CoreKey
+from seekroute.control.queries import CoreKey, rows
 from seekroute.control.questions import QuestionBook
 from seekroute.control.reloads import ReloadBook
+
+if TYPE_CHECKING:
+    from seekroute.control.people.members import Members
+    from seekroute.control.people.second_factors import SecondFactors
+    from seekroute.control.people.sessions import Sessions
+    from seekroute.control.people.tables import User
+    from seekroute.control.people.users import Users
+
+
+_SETUP_S: Final = 24 * 3600
 
 
 class ControlPlane(Closable):
@@ -40,12 +55,14 @@ class ControlPlane(Closable):
         limits: of requests and tokens, what operators have said of whom.
         reloads: what commands ask of the server's configuration.
         questions: what they ask of its providers.
+        audit: who changed what.
 
     Args:
         data_dir: the data directory; made where it is missing.
         environ: where SEEKROUTE_PEPPER is looked up.
         clock: the time in seconds since 1970.
         anew: make a new control.db where it is lost; else that is an error.
+        actor: who changes things where a method is not told; None: whoever runs this command.
 
     Example:
         >>> import tempfile
@@ -65,6 +82,7 @@ class ControlPlane(Closable):
         environ: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         anew: bool = False,
+        actor: Actor | None = None,
     ) -> None:
         self._clock = clock
         self._database = Database(data_dir, anew=anew)
@@ -81,14 +99,87 @@ class ControlPlane(Closable):
         except BaseException:
             self._database.close()
             raise
-        self.orgs: Final = Orgs(self._database, self._now)
-        self.apps: Final = Apps(self._database, self._now)
+        self.audit: Final = AuditLog(
+            self._database, self._pepper, self._now, actor or command_line()
+        )
+        self.orgs: Final = Orgs(self._database, self.audit, self._now)
+        self.apps: Final = Apps(self._database, self.audit, self._now)
         table = KeyTable(self._pepper, self._database.path, self._now)
-        self.keys: Final = Keys(self._database, table, self.orgs, self._now)
+        self.keys: Final = Keys(self._database, table, self.orgs, self.audit, self._now)
         self.orders: Final = OrderBook(self._database, self._now)
         self.limits: Final = LimitBook(self._database, self._now)
         self.reloads: Final = ReloadBook(self._database, self._now)
         self.questions: Final = QuestionBook(self._database, self._now)
+
+    @cached_property
+    def users(self) -> Users:
+        """The accounts of people. Needs the extra `console`."""
+        from seekroute.control.people.users import Users
+
+        return Users(self._database, self.audit, self._now)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who is signed in, and tokens that are good for one thing, once."""
+        from seekroute.control.people.sessions import Sessions
+
+        return Sessions(self._database, self._now)
+
+    @cached_property
+    def second_factors(self) -> SecondFactors:
+        """Codes of an app, and recovery codes. Needs the extra `console`."""
+        from seekroute.control.people.second_factors import SecondFactors
+
+        return SecondFactors(self._database, self.users, self.audit, self._pepper, self._now)
+
+    @cached_property
+    def members(self) -> Members:
+        """Who belongs to an organization, as what, and who is invited."""
+        from seekroute.control.people.members import Members
+
+        return Members(self._database, self.users, self.audit, self._now)
+
+    def has_people(self) -> bool:
+        """Whether anybody has an account."""
+        with self._database.read() as connection:
+            return connection.execute(text("SELECT 1 FROM users LIMIT 1")).first() is not None
+
+    def setup_token(self) -> str | None:
+        """A token that `set_up` takes once, within a day; None where there is an account already.
+        Earlier ones hold no longer."""
+        if self.has_people():
+            return None
+        self.sessions.void("setup")
+        return self.sessions.make_token("setup", "", lasts_s=_SETUP_S)
+
+    def set_up(
+        self, token: str, email: str, *, name: str, password: str, org: str, address: str = ""
+    ) -> User | None:
+        """Make the first operator, who owns an organization, in one step.
+
+        Args:
+            token: of `setup_token`.
+            email: of the account.
+            name: how the person is shown.
+            password: with which it signs in.
+            org: the name of the organization; made where it is missing, with unlimited credit.
+            address: from where it is done.
+
+        Returns:
+            The account; None where the token does not hold, or somebody else was first.
+        """
+        draft = self.users.draft(email, name=name, password=password, instance_role="operator")
+        by = Actor("user", draft.id, draft.email, address)
+        with self._database.write() as connection:
+            if not self.users.none_yet(connection):
+                return None
+            if self.sessions.spend("setup", token, connection=connection) is None:
+                return None
+            found = rows(connection, Organization, organizations.c.name == org)
+            owner = found[0] if found else self.orgs.create_within(connection, org, None, by=by)
+            user = self.users.add(connection, draft, by=by)
+            self.members.add_in(connection, owner.id, user, "owner", by)
+            return user
 
     @property
     def pepper(self) -> bytes:

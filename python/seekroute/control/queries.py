@@ -44,17 +44,33 @@ from seekroute.control.models import (
     organizations,
     without_mark,
 )
+from seekroute.control.people.tables import (
+    Invitation,
+    Membership,
+    User,
+    invitations,
+    memberships,
+    users,
+)
 from seekroute.rate_limits import LIMIT_NAMES, NAMES, Limits
 
 _Named = TypeVar("_Named", Organization, App)
-_Record = TypeVar("_Record", Organization, App, ApiKey)
+_Record = TypeVar("_Record", Organization, App, ApiKey, User, Membership, Invitation)
+_WithId = TypeVar("_WithId", Organization, App, ApiKey, User, Invitation)
 
 # Names that an unknown one is compared with, and how many are told.
 _MOST_COMPARED = 10_000
 _MOST_NEAR = 3
 _LISTS = {"organization": "orgs list", "app": "apps list"}
 
-_TABLES: dict[type, Table] = {Organization: organizations, App: apps, ApiKey: api_keys}
+_TABLES: dict[type, Table] = {
+    Organization: organizations,
+    App: apps,
+    ApiKey: api_keys,
+    User: users,
+    Membership: memberships,
+    Invitation: invitations,
+}
 
 # What an organization has ever ordered of payments; one that waits counts, a refused one does not.
 PAYMENTS = (credit_orders.c.kind == "topup") & (credit_orders.c.state != "refused")
@@ -107,8 +123,14 @@ CORE_KEY = (
     api_keys.c.id,
     api_keys.c.org_id,
     api_keys.c.profile,
+    # A management key asks for nothing but changes, and not the core for those.
     type_coerce(
-        or_(api_keys.c.disabled_at.is_not(None), organizations.c.suspended_at.is_not(None)), Integer
+        or_(
+            api_keys.c.disabled_at.is_not(None),
+            organizations.c.suspended_at.is_not(None),
+            api_keys.c.kind == "management",
+        ),
+        Integer,
     ).label("disabled"),
     api_keys.c.expires_at,
     type_coerce(api_keys.c.models, Text).label("models"),
@@ -147,9 +169,10 @@ def rows(
     kind: type[_Record],
     *where: ColumnElement[bool],
     order: tuple[ColumnElement[Any], ...] = (),
+    limit: int | None = None,
 ) -> list[_Record]:
-    """The rows that meet all conditions."""
-    query = select(_TABLES[kind]).where(*where).order_by(*order)
+    """The rows that meet all conditions; of those, in `order`, the first `limit`."""
+    query = select(_TABLES[kind]).where(*where).order_by(*order).limit(limit)
     return [kind(**row._mapping) for row in connection.execute(query)]
 
 
@@ -161,7 +184,7 @@ def add(connection: Connection, row: _Record) -> _Record:
     return row
 
 
-def change(connection: Connection, row: _Record, **values: Any) -> _Record:
+def change(connection: Connection, row: _WithId, **values: Any) -> _WithId:
     """Store other values in a row. Returns the row as it is then."""
     table = _TABLES[type(row)]
     connection.execute(update(table).where(table.c.id == row.id).values(values))
