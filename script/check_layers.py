@@ -59,7 +59,7 @@ CORE_IMPORTERS = {
     "learning/looks.py",
     "learning/spending.py",
 }
-APART = ("server", "client", "cli")
+APART = ("server", "client", "cli", "console")
 # What answers without HTTP: it knows nobody who asks, and loads nothing that serving does not need.
 ANSWERS = "api"
 NOT_FOR_ANSWERS = (*APART, "config", "control", "testing")

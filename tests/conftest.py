@@ -38,6 +38,9 @@ def _offers_memory() -> bool:
 # typer makes the tree of all commands anew for each that is run, which takes longer than most.
 typer.testing._get_command = functools.cache(typer.testing._get_command)
 
+# A process more beside each of the hundreds of servers that are started as programs.
+os.environ.setdefault("SEEKROUTE_CONSOLE__ENABLED", "off")
+
 # Thousands of databases are made, and wait for the disk with every commit; no power fails.
 if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _offers_memory():
     os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_MEMORY)

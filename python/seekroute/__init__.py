@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from seekroute.client.batch.compare import Comparison
     from seekroute.client.batch.progress import MapProgress
     from seekroute.client.batch.results import Results
+    from seekroute.client.management import Management
     from seekroute.client.openai_sdk import async_openai_client, openai_client
     from seekroute.client.show.live import live, live_async
     from seekroute.client.show.notebook import load_ipython_extension, unload_ipython_extension
@@ -84,6 +85,7 @@ __all__ = [
     "InsufficientCreditsError",
     "InternalServerError",
     "LedgerError",
+    "Management",
     "MapProgress",
     "NoProviderError",
     "NotFoundError",
@@ -114,6 +116,7 @@ _HOMES = {
     "Budget": "client.spend.budget",
     "Comparison": "client.batch.compare",
     "LedgerError": "ledger",
+    "Management": "client.management",
     "MapProgress": "client.batch.progress",
     "Quote": "client.spend.quotes",
     "Results": "client.batch.results",

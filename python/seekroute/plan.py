@@ -76,6 +76,35 @@ class LearningPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownProvider:
+    """What may be told of a provider: never its keys, nor where they are."""
+
+    name: str
+    shown_name: str
+    has_key: bool
+    models: int  # that it serves
+
+
+@dataclass(frozen=True, slots=True)
+class ConsolePlan:
+    """What the console's process may know of a configuration. Picklable; holds no secret."""
+
+    data_dir: str
+    ledger: bool
+    public_url: str  # scheme and host of links; empty: as the browser found it
+    log_level: str
+    log_format: Literal["pretty", "json"]
+    model_list: ModelList
+    profiles: tuple[Profile, ...]  # the default one first
+    example_model: str
+    providers: tuple[ShownProvider, ...]
+    mock: bool
+    config: str  # path of the file; empty: none
+    version: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A checked configuration, ready to serve. Picklable. Holds provider keys: never to be shown.
 
@@ -105,6 +134,7 @@ class Plan:
     source: Source | None = None  # None: of settings that were read from nowhere
     told_profile: str = ""  # the default one, if it is not of a file: its name or path
     learning: LearningPlan | None = None  # None: nothing is learned
+    console: ConsolePlan | None = None  # None: there is none
     warnings: tuple[str, ...] = ()  # of what is allowed, and does not do what it seems to
     anew: frozenset[Anew] = frozenset()  # lost databases that this start may begin anew
 

@@ -226,7 +226,12 @@ def _dechunk(data: bytes) -> tuple[bytes, bytes]:
 
 @contextlib.contextmanager
 def running_server(
-    data_dir: Path, *, limits: Limits | None = None, own_mock: bool = False, **settings: Any
+    data_dir: Path,
+    *,
+    limits: Limits | None = None,
+    own_mock: bool = False,
+    with_console: bool = False,
+    **settings: Any,
 ) -> Iterator[RunningServer]:
     """Runs a gateway with a mock provider of its own and a fresh key.
 
@@ -234,6 +239,7 @@ def running_server(
         data_dir: an empty or earlier data directory.
         limits: bounds of the HTTP side.
         own_mock: let the gateway start its mock itself, as a program does.
+        with_console: start the console's process beside it.
         settings: as in a configuration file: `profile="router9"`, `limits_={...}`; a trailing
             underscore is dropped.
     """
@@ -245,7 +251,13 @@ def running_server(
     overrides["server"] = server_settings
     loaded = load_settings(_no_file(data_dir), overrides=overrides, environ={})
     with MockProvider() as mock, contextlib.ExitStack() as stack:
-        service = Service(loaded, limits=limits, environ={}, mock=None if own_mock else mock)
+        service = Service(
+            loaded,
+            limits=limits,
+            environ={},
+            mock=None if own_mock else mock,
+            console=with_console,
+        )
         stack.callback(service.close)
         listener = stack.enter_context(contextlib.closing(listen(loaded)))
         service.open()

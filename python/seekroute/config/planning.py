@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seekroute.api.models import ModelList
 from seekroute.config.auto_unused import unused_auto
 from seekroute.config.catalog_rows import model_rows
+from seekroute.config.console import console_is_on, console_plan
 from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
@@ -56,10 +57,22 @@ def prepare(
         settings, catalog, profiles, environ, mock_base_url=MOCK_URL if mock else ""
     )
     server = settings.server
+    warnings = tuple(map(str, [*price_jumps(settings, catalog, snapshot), *unused_auto(settings)]))
+    models = ModelList(model_rows(catalog, snapshot))
     model: str = snapshot["default_model"]
     slug = model.rpartition("/")[2]
     if profiles[0].model_ids == "bare" and snapshot["names"].get(slug) == model:
         model = slug
+    shown_profiles = tuple(
+        Profile(
+            each.name,
+            each.base_path,
+            each.key_prefix,
+            each.model_ids,
+            each.shows_upstream_cost(marked_up=catalog.markup.is_set),
+        )
+        for each in profiles
+    )
     return Plan(
         server=ServerPart(
             host=server.host,
@@ -78,21 +91,12 @@ def prepare(
         max_key_request_bytes=settings.limits.max_key_request_bytes,
         max_org_request_bytes=settings.limits.max_org_request_bytes,
         max_active_meant=settings.origin("limits.max_active") != "default",
-        profiles=tuple(
-            Profile(
-                each.name,
-                each.base_path,
-                each.key_prefix,
-                each.model_ids,
-                each.shows_upstream_cost(marked_up=catalog.markup.is_set),
-            )
-            for each in profiles
-        ),
+        profiles=shown_profiles,
         example_model=model,
         has_models=any(each["candidates"] for each in snapshot["models"]),
         mock=mock,
         mock_meant=settings.mock != "auto",
-        model_list=ModelList(model_rows(catalog, snapshot)),
+        model_list=models,
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=ledger),
         snapshot=snapshot,
@@ -100,9 +104,21 @@ def prepare(
         source=settings.source,
         told_profile=_told_profile(settings),
         learning=_learning(settings, environ),
-        warnings=tuple(
-            map(str, [*price_jumps(settings, catalog, snapshot), *unused_auto(settings)])
-        ),
+        warnings=warnings,
+        console=console_plan(
+            settings,
+            catalog,
+            environ,
+            snapshot,
+            ledger=ledger,
+            mock=mock,
+            models=models,
+            profiles=shown_profiles,
+            example_model=model,
+            warnings=warnings,
+        )
+        if console_is_on(settings)
+        else None,
     )
 
 

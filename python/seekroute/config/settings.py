@@ -363,6 +363,24 @@ def _listed(value: Any) -> Any:
     return value
 
 
+def _check_public_url(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")
+    ):
+        raise ValueError("expected scheme and host, such as https://llm.example.com")
+    return value.rstrip("/")
+
+
+class ConsoleSettings(Strict):
+    """The pages for accounts, organizations and keys, in a process beside the gateway."""
+
+    enabled: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
+    """Whether it is started. auto: where `pip install 'seekroute[console]'` has what it needs."""
+    public_url: Annotated[str, AfterValidator(_check_public_url)] = ""
+    """Scheme and host by which browsers reach this gateway; needed for any but this machine."""
+
+
 class Settings(Strict):
     """Everything an operator can set. Immutable; made by `load_settings`.
 
@@ -412,6 +430,8 @@ class Settings(Strict):
     """Threads that move the bytes."""
     require_key: bool = True
     """Whether clients need an API key."""
+    console: ConsoleSettings = ConsoleSettings()
+    """The pages for accounts, organizations and keys."""
 
     _origins: dict[str, tuple[Origin, str]] = PrivateAttr(default_factory=dict)
     _folder: str = PrivateAttr(default="")

@@ -111,7 +111,13 @@ class HttpCall:
     @property
     def origin(self) -> str:
         """By which base URL the call came: by OpenRouter's path error codes may be numbers."""
-        return SERVER_API_V1 if self.path.startswith("/api/") else SERVER
+        return SERVER_API_V1 if self.path.startswith("/api/v1") else SERVER
+
+    @property
+    def asks_for_a_page(self) -> bool:
+        """Whether a person's browser asks, and no program."""
+        accepted = (value for name, value in self.scope["headers"] if name == b"accept")
+        return self.method == "GET" and any(b"text/html" in value for value in accepted)
 
     def check_single_authorization(self) -> None:
         """Refuses two Authorization headers: which of them counts would be anybody's guess.

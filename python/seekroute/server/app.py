@@ -12,6 +12,7 @@ from seekroute.api.call import RefusedError
 from seekroute.server import answers, routes
 from seekroute.server.answers import HttpCall, Refusal
 from seekroute.server.chat import inference, quote
+from seekroute.server.console import owns
 from seekroute.server.cors import adding
 from seekroute.server.first_start import FirstStart
 from seekroute.server.service import Service
@@ -79,6 +80,13 @@ class App:
         try:
             raw: bytes = scope.get("raw_path") or b""
             sent = raw.decode("latin-1").removeprefix(quoted(root)) if b"%" in raw else ""
+            console = self.service.console
+            if console is not None and owns(path, call.authorization):
+                await console.forward(call)
+                return
+            if console is not None and path == "/" and call.asks_for_a_page:
+                await call.answer(302, [(b"location", b"/console/")], b"")
+                return
             match = table.find(path, sent)
             if match is None:
                 raise Refusal("not_found", unknown.over_http(call.method, path))

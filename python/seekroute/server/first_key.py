@@ -53,6 +53,24 @@ def tell_first_key(service: Service, address: str, key: str, log: Any) -> None:
             return
 
 
+def tell_setup_link(service: Service, address: str, log: Any) -> None:
+    """Shows the link by which the first operator of the console is made, on a terminal alone; what
+    is written to anything else is kept."""
+    if service.console is None or service.control.has_people():
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if keeps_no_log(stream):
+            token = service.control.setup_token()
+            where = address.replace("127.0.0.1", "localhost")  # where passkeys work, too
+            text = (
+                "\nThe console, for accounts, keys and logs. The link works once, for a day "
+                f"(another: seekroute console setup-link):\n\n  {where}/console/setup#{token}\n\n"
+            )
+            if _write(stream, text):
+                return
+    log.info("the console has no operator yet: `seekroute console setup-link` makes a link")
+
+
 def keeps_no_log(stream: IO[str] | None, *, console: Path = _CONSOLE) -> bool:
     """Whether it is a terminal whose output nobody keeps.
 

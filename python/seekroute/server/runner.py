@@ -23,7 +23,7 @@ from seekroute.gateway import return_large_blocks
 from seekroute.server import logs
 from seekroute.server.app import App
 from seekroute.server.files import OpenFiles
-from seekroute.server.first_key import tell_first_key
+from seekroute.server.first_key import tell_first_key, tell_setup_link
 from seekroute.server.limits import Limits
 from seekroute.server.listening import STOPPED, asked_anew, listen, load, refused, starting
 from seekroute.server.protocol import HttpProtocol, protocol_class
@@ -110,7 +110,7 @@ def serve_plan(
             with starting():
                 files = _open_files(settings)
                 limits = replace(Limits(), max_connections=files.connections(Limits()))
-                service = Service(settings, limits=limits, anew=anew)
+                service = Service(settings, limits=limits, anew=anew, console=True)
                 del settings  # the service lets go of it, too
                 stack.callback(service.close)
                 service.open()
@@ -275,6 +275,7 @@ def _run(
         address = _url(listener)
         if first_key is not None:
             tell_first_key(service, address, first_key, log)
+        tell_setup_link(service, address, log)
         log.info(
             "listening",
             url=address,

@@ -20,6 +20,7 @@ from seekroute.plan import Plan
 from seekroute.reloading import packed
 from seekroute.server.body_budget import BodyBudget
 from seekroute.server.connection_table import ConnectionTable
+from seekroute.server.console import Console
 from seekroute.server.cors import Cors
 from seekroute.server.day_counts import DayCounts
 from seekroute.server.followers import Follower
@@ -89,6 +90,8 @@ class Service:
         mock: a running provider to use instead of starting the mock, where the settings want that.
             It is the caller's, so what it answers is charged like any provider's answer.
         anew: lost databases that may be begun anew; a plan has its own.
+        console: whether the console is started beside it, where the settings want one. Not of an
+            application that is mounted: its pages are below `/`.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Service:
         environ: Mapping[str, str] | None = None,
         mock: MockProvider | None = None,
         anew: Collection[Anew] = (),
+        console: bool = False,
     ) -> None:
         self._anew: Final = settings.anew if isinstance(settings, Plan) else frozenset(anew)
         self._settings: Settings | Plan | None = settings  # until it is opened
@@ -135,6 +139,8 @@ class Service:
         self.refusals: Refusals | None = None  # of a server that keeps a ledger
         self.ledger_reads: Final = asyncio.Semaphore(_LEDGER_READS)
         self._told_lack: dict[str, float] = {}  # by model of the catalog
+        self._with_console = console
+        self.console: Console | None = None
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -202,6 +208,10 @@ class Service:
             )
             assert opened.state is not None, "a data directory has one"
             stack.callback(opened.state.save_at_stop, self.gateway)
+            if plan.console is not None and self._with_console:
+                self.console = Console(plan.console)
+                stack.callback(self.console.close)
+                stack.enter_context(self.console.follower().running())
             stack.enter_context(self.upkeep.running())
             for follower in (
                 reloading,
