@@ -103,6 +103,21 @@ def test_nobody_gives_more_than_it_has(console: ConsoleWorld) -> None:
     assert admin.ask("DELETE", f"{console.operator.org}/members/{user}").status == 403
 
 
+def test_a_management_key_ends_with_its_makers_membership(console: ConsoleWorld) -> None:
+    """A19."""
+    admin = console.person("admin")
+    path = console.operator.org
+    management = admin.do("POST", f"{path}/management-keys", {"name": "robot"})
+    ordinary = admin.do("POST", f"{path}/keys", {"name": "stays"})
+    user = admin.get("/me")["data"]["id"]
+    console.operator.do("DELETE", f"{path}/members/{user}")
+    bearer = {"Authorization": f"Bearer {management['key']}"}
+    assert console.browser().ask("GET", "//v1/keys", headers=bearer).code == "invalid_api_key"
+    assert (
+        console.operator.get(f"{path}/keys/{ordinary['data']['id']}")["data"]["state"] == "active"
+    )
+
+
 @pytest.mark.parametrize("by", ["owner", "admin", "billing", "member"])
 @pytest.mark.parametrize("role", ["owner", "admin", "billing", "member"])
 def test_what_may_be_granted_is_within_ones_own_rights(by: str, role: str) -> None:

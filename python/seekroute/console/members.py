@@ -86,7 +86,7 @@ def change(call: Call, desk: Desk) -> Answer:
 
 
 def remove(call: Call, desk: Desk) -> Answer:
-    """DELETE members/{user}: its keys stay."""
+    """DELETE members/{user}: its keys stay, but for management keys."""
     _check_grant(call, desk, desk.control.members.role(call.org, call.params["user"]) or "member")
     try:
         desk.control.members.remove(call.org, call.params["user"], by=call.caller.actor)
@@ -94,6 +94,7 @@ def remove(call: Call, desk: Desk) -> Answer:
         raise RefusedError("conflict", str(error)) from error
     except ControlError as error:
         raise RefusedError("not_found", str(error)) from error
+    _end_management_keys(call, desk, call.params["user"])
     return Answer(status=204)
 
 
@@ -105,6 +106,7 @@ def leave(call: Call, desk: Desk) -> Answer:
         raise RefusedError("conflict", str(error)) from error
     except ControlError as error:
         raise RefusedError("not_found", str(error)) from error
+    _end_management_keys(call, desk, call.user.id)
     return Answer(status=204)
 
 
@@ -184,6 +186,13 @@ def accept(call: Call, desk: Desk) -> Answer:
         name = "password" if text.startswith("password") else ""
         raise RefusedError("invalid_value" if name else "conflict", text, name) from error
     return Answer({"org_id": accepted.org_id, "email": email_key(row.email)}, status=201)
+
+
+def _end_management_keys(call: Call, desk: Desk, user: str) -> None:
+    """A management key may what its maker might: it ends with the membership."""
+    while rows := desk.control.keys.page(call.org, kind="management", created_by=user):
+        for row in rows:
+            desk.control.keys.revoke(row.id, by=call.caller.actor)
 
 
 def _check_grant(call: Call, desk: Desk, role: str) -> None:
