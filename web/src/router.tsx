@@ -100,7 +100,7 @@ const screens = [
     'cursor',
   ),
   screen('/orgs/$org/logs/$id', () => import('./screens/one-request'), 'OneRequest'),
-  screen('/orgs/$org/models', () => import('./screens/models'), 'Models', 'q', 'provider'),
+  screen('/orgs/$org/models', () => import('./screens/models'), 'Models', 'q'),
   screen('/orgs/$org/apps', () => import('./screens/apps'), 'Apps'),
   screen('/orgs/$org/members', () => import('./screens/members'), 'Members'),
   screen('/orgs/$org/management-keys', () => import('./screens/management-keys'), 'ManagementKeys'),

@@ -5,11 +5,6 @@ export function utc(iso: string): string {
   return new Date(iso).toISOString().slice(0, 19).replace('T', ' ')
 }
 
-/** `2026-12-01`, in UTC. */
-export function day(iso: string): string {
-  return utc(iso).slice(0, 10)
-}
-
 /** How long ago, or until, in one unit. */
 export function distance(iso: string, now = Date.now()): string {
   const seconds = Math.round((now - Date.parse(iso)) / 1000)

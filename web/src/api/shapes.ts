@@ -1,6 +1,6 @@
 // The JSON of the console's API (python/seekroute/console/shapes.py). Amounts are decimal strings.
 
-export type Grant = 'all' | 'own' | 'sums'
+type Grant = 'all' | 'own' | 'sums'
 export type Role = 'owner' | 'admin' | 'billing' | 'member'
 export type RightName =
   | 'see_use'

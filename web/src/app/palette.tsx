@@ -1,5 +1,5 @@
 import { Dialog } from '@base-ui/react/dialog'
-import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { Search } from 'lucide-react'
 import { type KeyboardEvent, useDeferredValue, useId, useState } from 'react'
@@ -73,24 +73,26 @@ function Finder({ org, onClose }: { org: string; onClose: () => void }) {
   const list = useId()
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState(0)
-  const asked = useDeferredValue(text.trim())
+  const typed = text.trim()
+  const asked = useDeferredValue(typed)
   const own = session.orgs.find((each) => each.id === org)?.rights ?? session.rights
   const places = [
     ...(org ? orgPlaces(org, own) : []),
     ...instancePlaces(session.rights),
     { label: 'Account', to: '/account' },
   ]
-  const { data: rows = [] } = useQuery({
+  const found = useQuery({
     queryKey: ['palette', org, asked],
     queryFn: () => find(asked, org, session.rights, own),
     enabled: asked.length >= 2,
-    placeholderData: keepPreviousData,
     retry: false,
   })
   const screens: Hit[] = places
-    .filter((each) => each.label.toLowerCase().includes(asked.toLowerCase()))
+    .filter((each) => each.label.toLowerCase().includes(typed.toLowerCase()))
     .map((each) => ({ id: each.to, label: each.label, kind: 'Screen', to: each.to }))
-  const hits = asked.length >= 2 ? [...screens, ...rows] : screens
+  // Rows of what was typed before are not offered: Enter would go to one of them.
+  const rows = typed === asked && typed.length >= 2 ? (found.data ?? []) : []
+  const hits = [...screens, ...rows]
   const at = Math.min(chosen, Math.max(0, hits.length - 1))
 
   const go = (hit: Hit | undefined) => {

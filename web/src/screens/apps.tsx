@@ -5,13 +5,14 @@ import { useState } from 'react'
 import { ask, get } from '../api/client'
 import { has, useOrg } from '../api/session'
 import type { App } from '../api/shapes'
-import { Ago, Badge, Mono, Named } from '../ui/bits'
+import { Badge } from '../ui/badge'
 import { Button } from '../ui/button'
 import { Dialog, DialogForm } from '../ui/dialog'
 import { FormError, fieldError, TextField } from '../ui/field'
 import { Screen } from '../ui/page'
 import { Empty, Loaded } from '../ui/states'
 import { Cell, Head, Row, Table } from '../ui/table'
+import { Ago, Mono, Named } from '../ui/values'
 
 const COLUMNS = [
   { name: 'Name' },

@@ -3,11 +3,11 @@ import { useParams } from '@tanstack/react-router'
 import { get, withQuery } from '../api/client'
 import type { AuditRow, Page } from '../api/shapes'
 import { utc } from '../time'
-import { Mono } from '../ui/bits'
 import { Screen } from '../ui/page'
 import { Empty, Loaded } from '../ui/states'
 import { Cell, Head, Pager, Row, Table } from '../ui/table'
 import { useList } from '../ui/use-list'
+import { Mono } from '../ui/values'
 
 const COLUMNS = [
   { name: 'Time, UTC' },

@@ -2,11 +2,12 @@
 
 import type { Key, SessionOrg } from '../api/shapes'
 import { nano, share, usd } from '../money'
-import { Badge, Gauge } from '../ui/bits'
+import { Badge } from '../ui/badge'
+import { Gauge } from '../ui/gauge'
 
 export const RESETS = { never: 'in all', daily: 'a day', weekly: 'a week', monthly: 'a month' }
 
-export function stateOf(key: Key): Key['state'] | 'expired' {
+function stateOf(key: Key): Key['state'] | 'expired' {
   const over = key.expires_at !== null && Date.parse(key.expires_at) <= Date.now()
   return key.state === 'active' && over ? 'expired' : key.state
 }

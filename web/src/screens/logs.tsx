@@ -3,13 +3,14 @@ import { Link, useParams } from '@tanstack/react-router'
 import { get, withQuery } from '../api/client'
 import type { Generation, Key, Page } from '../api/shapes'
 import { duration, utc } from '../time'
-import { Badge, Named, Usd } from '../ui/bits'
+import { Badge } from '../ui/badge'
 import { Button, buttonClass } from '../ui/button'
 import { Filter, SearchBox } from '../ui/field'
 import { Screen, Tools } from '../ui/page'
 import { Empty, Loaded } from '../ui/states'
 import { Cell, Head, Pager, Row, Table } from '../ui/table'
 import { useList } from '../ui/use-list'
+import { Named, Usd } from '../ui/values'
 
 const STATUSES = [
   { value: '', label: 'All requests' },
@@ -29,7 +30,7 @@ const COLUMNS = [
 ] as const
 const MOST_KEYS = 100
 
-export function Status({ of }: { of: Generation }) {
+function Status({ of }: { of: Generation }) {
   if (of.status === null) return <Badge tone="warn">{of.state}</Badge>
   return <Badge tone={of.status < 400 && !of.error ? 'good' : 'bad'}>{of.status}</Badge>
 }

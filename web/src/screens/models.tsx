@@ -1,13 +1,14 @@
 import { useQuery } from '@tanstack/react-query'
 import { get } from '../api/client'
 import { decimal, nano } from '../money'
-import { CopyIcon, Named, Usd } from '../ui/bits'
 import { Button } from '../ui/button'
+import { CopyIcon } from '../ui/copy'
 import { SearchBox } from '../ui/field'
 import { Screen, Tools } from '../ui/page'
 import { Empty, Loaded } from '../ui/states'
 import { Cell, Head, Row, Table } from '../ui/table'
 import { useList, useTyped } from '../ui/use-list'
+import { Named, Usd } from '../ui/values'
 import { counted } from '../ui/words'
 
 interface Model {

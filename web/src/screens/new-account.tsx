@@ -1,6 +1,6 @@
 import { TextField } from '../ui/field'
 
-export interface NewAccount {
+interface NewAccount {
   name: string
   password: string
 }

@@ -3,9 +3,11 @@ import { Link, useParams } from '@tanstack/react-router'
 import { get } from '../api/client'
 import { decimal, nano } from '../money'
 import { duration, utc } from '../time'
-import { Badge, CopyIcon, Mono, Usd } from '../ui/bits'
+import { Badge } from '../ui/badge'
+import { CopyIcon } from '../ui/copy'
 import { Card, Facts, Screen } from '../ui/page'
 import { Loaded } from '../ui/states'
+import { Mono, Usd } from '../ui/values'
 
 interface Attempt {
   provider_name: string

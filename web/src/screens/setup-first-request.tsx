@@ -3,10 +3,11 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ApiError, ask, get } from '../api/client'
 import type { Key, Session } from '../api/shapes'
-import { Code, Usd } from '../ui/bits'
 import { Button, buttonClass } from '../ui/button'
+import { Code } from '../ui/copy'
 import { Facts } from '../ui/page'
 import { Failed } from '../ui/states'
+import { Usd } from '../ui/values'
 import { Gate } from './gate'
 
 interface Answered {

@@ -1,6 +1,6 @@
 import { useState } from 'react'
-import { Code } from './bits'
 import { Button } from './button'
+import { Code } from './copy'
 import { Dialog } from './dialog'
 
 interface Props {

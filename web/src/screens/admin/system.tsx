@@ -1,12 +1,13 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { ask, get } from '../../api/client'
 import type { System } from '../../api/shapes'
-import { Badge, Mono } from '../../ui/bits'
+import { Badge } from '../../ui/badge'
 import { Button } from '../../ui/button'
 import { FormError } from '../../ui/field'
 import { Card, Facts, Screen } from '../../ui/page'
 import { Empty, Loaded } from '../../ui/states'
 import { Cell, Head, Row, Table } from '../../ui/table'
+import { Mono } from '../../ui/values'
 import { counted } from '../../ui/words'
 
 interface Verified {

@@ -2,10 +2,10 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { get } from '../../api/client'
 import { decimal, nano, usd } from '../../money'
-import { Usd } from '../../ui/bits'
 import { Figure, Figures } from '../../ui/figures'
 import { Card, Screen } from '../../ui/page'
 import { Empty, Loaded } from '../../ui/states'
+import { Usd } from '../../ui/values'
 
 interface Overview {
   orgs: number
