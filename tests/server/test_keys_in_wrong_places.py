@@ -213,6 +213,7 @@ def test_a_request_line_has_no_key() -> None:
         status=404,
         tried=[],
         price_revision="",
+        availability="",
     )
     for line in (json_line(record, "2027-01-31T00:00:00Z"), pretty_line(record, "0" * 24)):
         assert "[key]" in line

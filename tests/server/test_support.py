@@ -220,6 +220,7 @@ def test_a_404_of_a_model_names_it_in_the_log() -> None:
         cost_nano=0,
         upstream_cost_nano=0,
         price_revision="",
+        availability="",
         total_ms=1.0,
         first_content_ms=0.0,
         overhead_ms=1.0,

@@ -275,7 +275,6 @@ def _run(
         address = _url(listener)
         if first_key is not None:
             tell_first_key(service, address, first_key, log)
-        tell_setup_link(service, address, log)
         log.info(
             "listening",
             url=address,
@@ -291,6 +290,7 @@ def _run(
             # A default that cannot be had is only told: nobody has asked for so many.
             tell = log.warning if files.meant else log.info
             tell("fewer requests fit at once, as too few files may be open", **files.shortage)
+        tell_setup_link(service, address, log)
         asyncio.get_running_loop().set_exception_handler(files.handler())
 
     try:
