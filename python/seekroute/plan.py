@@ -41,6 +41,7 @@ class ServerPart:
     log_format: Literal["pretty", "json"]
     shutdown_seconds: float
     cors_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]  # networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ _FROM_THE_START: Final = (
 )
 
 
+# Likewise of the console's part.
+_OF_THE_CONSOLE: Final = ("data_dir", "ledger", "public_url", "log_level", "log_format")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One difference between two configurations. Holds no secret.
@@ -111,7 +115,12 @@ class Reading:
 
 def taken_over(running: Plan, new: Plan) -> Plan:
     """The plan in force once a running server has taken over a new one."""
-    return replace(new, **{name: getattr(running, name) for name in _FROM_THE_START})
+    kept = {name: getattr(running, name) for name in _FROM_THE_START}
+    console = running.console
+    if console is not None and new.console is not None:
+        there = {name: getattr(console, name) for name in _OF_THE_CONSOLE}
+        console = replace(new.console, **there)
+    return replace(new, **kept, console=console)
 
 
 def packed(plan: Plan) -> bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from browsing import Browser, ConsoleWorld, running_console, wait_for_console
+from browsing import PASSWORD, Browser, ConsoleWorld, running_console, wait_for_console
 from eventually import eventually
+from seekroute.cli.root import app
 from serving import running_server
 
 
@@ -109,3 +113,61 @@ def test_a_browser_is_led_to_the_pages_and_a_program_is_not(console: ConsoleWorl
     led = browser.ask("GET", "//", headers={"Accept": "text/html,*/*"})
     assert (led.status, led.headers["location"]) == (302, "/console/")
     assert browser.ask("GET", "//", headers={"Accept": "*/*"}).status == 404
+
+
+def test_behind_tls_people_sign_in_by_the_public_name(tmp_path: Path) -> None:
+    """Whoever ends TLS in front passes plain http on: the name says how a browser has come."""
+    settings = {"console": {"public_url": "https://llm.example.com"}}
+    with running_console(tmp_path, **settings) as world:
+        browser = Browser(world.server.port, host="llm.example.com")
+        told = browser.sign_in("olivia@example.com")
+        assert told.status == 200
+        assert "max-age" in told.headers["strict-transport-security"]
+        older = {"Sec-Fetch-Site": "", "Origin": "https://llm.example.com"}
+        assert browser.ask("PATCH", "/me", {"name": "O"}, older).status == 200
+        older["Origin"] = "http://llm.example.com"
+        assert browser.ask("PATCH", "/me", {"name": "O"}, older).code == "csrf_failed"
+        for host in ("[", "a:b:c", "other.example.com"):
+            answer = Browser(world.server.port, host=host).ask("GET", "/setup")
+            assert (answer.status in (400, 421), answer.code) == (True, "invalid_host")
+
+
+def test_who_guesses_behind_a_proxy_stops_nobody_else(tmp_path: Path) -> None:
+    server = {"trusted_proxies": ["127.0.0.1"]}
+    with running_console(tmp_path, server=server) as world:
+        browser = world.browser()
+        guesser = {"X-Forwarded-For": "198.51.100.7"}
+        for n in range(21):
+            body = {"email": f"{n}@example.com", "password": "guessed and guessed"}
+            answer = browser.ask("POST", "/session", body, guesser)
+        assert answer.code == "rate_limit_exceeded"
+        other = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9"}
+        body = {"email": "olivia@example.com", "password": PASSWORD}
+        assert browser.ask("POST", "/session", body, other).status == 200
+        assert world.server.service.control.audit.list(limit=1)[0].address == "203.0.113.9"
+
+
+def test_a_reload_reaches_the_console(tmp_path: Path) -> None:
+    def reload() -> Any:
+        words = ["--data-dir", str(tmp_path), "config", "reload", "--json"]
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    with running_console(tmp_path) as world:
+        server, console = world.server, world.server.service.console
+        assert console is not None
+        first = console.pid
+        assert reload()["changes"] == []
+        assert console.pid == first
+        endpoint = {"provider": "house", "model": "up", "price": {"input": "1", "output": "1"}}
+        model = {"id": "team/one", "name": "One", "context": 1000, "endpoints": [endpoint]}
+        house = {"base_url": server.mock.base_url, "allow_http": True, "allow_private": True}
+        public = {"public_url": "https://llm.example.com"}
+        whole = {"providers": {"house": house}, "models": [model], "console": public}
+        (tmp_path / "seekroute.yaml").write_text(json.dumps(whole))
+        assert reload()["needs_restart"] == ["console.public_url"]
+        eventually(lambda: console.pid not in (None, first))
+        wait_for_console(server)
+        assert "team/one" in [each["id"] for each in world.operator.get("/models")["data"]]
+        assert world.operator.get("/admin/system")["public_url"] == ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
-from seekroute.config.snapshot import usable_providers
 from seekroute.errors import ConfigError, Problem
-from seekroute.plan import ConsolePlan, Profile, ShownProvider
+from seekroute.plan import ConsolePlan, ShownProvider
 
 if TYPE_CHECKING:
-    from seekroute.api.models import ModelList
     from seekroute.config.catalog import Catalog
     from seekroute.config.settings import Settings
+    from seekroute.plan import Plan
 
 # What of the extra `console` the process imports.
 _NEEDS: Final = ("argon2", "cryptography", "limits", "pyotp", "segno", "zxcvbn")
@@ -44,47 +44,37 @@ def console_is_on(settings: Settings) -> bool:
 
 
 def console_plan(
-    settings: Settings,
-    catalog: Catalog,
-    environ: Mapping[str, str],
-    snapshot: Mapping[str, Any],
-    *,
-    ledger: bool,
-    mock: bool,
-    models: ModelList,
-    profiles: tuple[Profile, ...],
-    example_model: str,
-    warnings: tuple[str, ...],
+    plan: Plan, settings: Settings, catalog: Catalog, usable: Collection[str]
 ) -> ConsolePlan:
-    """Makes it. No key of a provider, nor the place of one, is in it."""
-    from importlib.metadata import version
+    """Makes it of the whole plan. No key of a provider, nor the place of one, is in it.
 
+    Args:
+        plan: of the server.
+        settings: that it was made of.
+        catalog: with the names of providers.
+        usable: ids of the providers that can be called.
+    """
     served = Counter(
-        candidate["provider"] for model in snapshot["models"] for candidate in model["candidates"]
+        candidate["provider"]
+        for model in plan.snapshot["models"]
+        for candidate in model["candidates"]
     )
-    usable = usable_providers(settings, catalog, environ)
-    source = settings.source
     return ConsolePlan(
-        data_dir=settings.data_dir,
-        ledger=ledger,
+        data_dir=plan.data_dir,
+        ledger=plan.ledger,
         public_url=settings.console.public_url,
-        log_level=settings.server.log_level,
-        log_format=settings.server.log_format,
-        model_list=models,
-        profiles=profiles,
-        example_model=example_model,
+        log_level=plan.server.log_level,
+        log_format=plan.server.log_format,
+        model_list=plan.model_list,
+        profiles=plan.profiles,
+        example_model=plan.example_model,
         providers=tuple(
-            ShownProvider(
-                id,
-                provider.name or id,
-                id in usable,
-                served[id],
-            )
+            ShownProvider(id, provider.name or id, id in usable, served[id])
             for id, provider in sorted(catalog.providers.items())
             if id in usable or served[id]
         ),
-        mock=mock,
-        config=(source.config or "") if source is not None else "",
+        mock=plan.mock,
+        config=(plan.source.config or "") if plan.source is not None else "",
         version=version("seekroute"),
-        warnings=warnings,
+        warnings=plan.warnings,
     )

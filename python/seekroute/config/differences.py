@@ -253,6 +253,11 @@ def _needs_restart(before: Plan, after: Plan) -> Iterator[str]:
         yield "data_dir"
     if before.orphans != after.orphans:
         yield "credits.orphans"
+    if before.console is not None:
+        if after.console is None:
+            yield "console.enabled"
+        elif before.console.public_url != after.console.public_url:
+            yield "console.public_url"
     old, new = before.options, after.options
     for name in _differing(old, new):
         path = _path_of(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seekroute.api.models import ModelList
@@ -11,7 +12,12 @@ from seekroute.config.console import console_is_on, console_plan
 from seekroute.config.core_options import build_options
 from seekroute.config.loading import catalog_of, profile_place, profiles_of
 from seekroute.config.price_jumps import price_jumps
-from seekroute.config.snapshot import build_snapshot, mock_is_on, unserved_models
+from seekroute.config.snapshot import (
+    build_snapshot,
+    mock_is_on,
+    unserved_models,
+    usable_providers,
+)
 from seekroute.errors import ConfigError, Problem
 from seekroute.money import nano
 from seekroute.plan import MOCK_URL, GraderPlan, LearningPlan, Plan, Profile, ServerPart
@@ -34,6 +40,7 @@ def prepare(
     *,
     ledger: bool | None = None,
     shows_cost: bool = False,
+    console: bool = False,
 ) -> Plan:
     """Makes the plan.
 
@@ -42,9 +49,10 @@ def prepare(
         environ: where provider keys are looked up.
         ledger: whether requests are held and settled in one; None: as the settings say.
         shows_cost: show what providers charge, whatever profiles say: to who runs the gateway.
+        console: with what the console's process needs, where the settings want one: for a server.
 
     Raises:
-        ConfigError: a profile or the catalog is wrong.
+        ConfigError: a profile or the catalog is wrong, or the console lacks what it needs.
     """
     catalog = catalog_of(settings)
     profiles = profiles_of(settings)
@@ -58,7 +66,6 @@ def prepare(
     )
     server = settings.server
     warnings = tuple(map(str, [*price_jumps(settings, catalog, snapshot), *unused_auto(settings)]))
-    models = ModelList(model_rows(catalog, snapshot))
     model: str = snapshot["default_model"]
     slug = model.rpartition("/")[2]
     if profiles[0].model_ids == "bare" and snapshot["names"].get(slug) == model:
@@ -73,7 +80,7 @@ def prepare(
         )
         for each in profiles
     )
-    return Plan(
+    plan = Plan(
         server=ServerPart(
             host=server.host,
             port=server.port,
@@ -81,6 +88,7 @@ def prepare(
             log_format=server.log_format,
             shutdown_seconds=server.shutdown_seconds,
             cors_origins=tuple(server.cors_origins),
+            trusted_proxies=server.trusted_proxies,
         ),
         data_dir=settings.data_dir,
         require_key=settings.require_key,
@@ -96,7 +104,7 @@ def prepare(
         has_models=any(each["candidates"] for each in snapshot["models"]),
         mock=mock,
         mock_meant=settings.mock != "auto",
-        model_list=models,
+        model_list=ModelList(model_rows(catalog, snapshot)),
         unserved=unserved_models(settings, catalog, snapshot),
         options=build_options(settings, b"", ledger=ledger),
         snapshot=snapshot,
@@ -105,21 +113,15 @@ def prepare(
         told_profile=_told_profile(settings),
         learning=_learning(settings, environ),
         warnings=warnings,
-        console=console_plan(
-            settings,
-            catalog,
-            environ,
-            snapshot,
-            ledger=ledger,
-            mock=mock,
-            models=models,
-            profiles=shown_profiles,
-            example_model=model,
-            warnings=warnings,
-        )
-        if console_is_on(settings)
-        else None,
     )
+    if console and console_is_on(settings):
+        plan = replace(
+            plan,
+            console=console_plan(
+                plan, settings, catalog, usable_providers(settings, catalog, environ)
+            ),
+        )
+    return plan
 
 
 def _learning(settings: Settings, environ: Mapping[str, str]) -> LearningPlan | None:

@@ -36,19 +36,19 @@ def main() -> None:
 def read_again(question: Question) -> Reading:
     """The configuration as it is now, beside the one in force. Changes the working directory."""
     source = question.source
+    running = unpacked(question.running)
     try:
         if source.folder:
             os.chdir(source.folder)
         settings = load_settings(
             source.config, overrides=source.overrides, environ=question.environ
         )
-        plan = prepare(settings, question.environ)
+        plan = prepare(settings, question.environ, console=running.console is not None)
         _check_files(settings, plan)
     except ConfigError as error:
         return Reading(refused=str(error))
     except OSError as error:
         return Reading(refused=f"{error.filename or source.folder}: {error.strerror or error}")
-    running = unpacked(question.running)
     after = taken_over(running, plan)
     return Reading("", after, packed(after), differences(running, plan))
 

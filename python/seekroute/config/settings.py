@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -85,6 +86,13 @@ def _check_origin(value: str) -> str:
     return value
 
 
+def _check_network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("expected an address or a network, such as 10.0.0.0/8") from None
+
+
 class ServerSettings(Strict):
     """The listening server."""
 
@@ -105,6 +113,10 @@ class ServerSettings(Strict):
     cors_origins: tuple[Annotated[str, AfterValidator(_check_origin)], ...] = ()
     """Origins of web pages that may call the gateway and read its answers, as browsers write them:
     `https://chat.example`, with a port where it is not the scheme's own. Default: none."""
+
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_check_network)], ...] = ()
+    """Addresses and networks of proxies in front, such as `10.0.0.0/8`: from them `X-Forwarded-For`
+    says whose a sign-in of the console is. Default: nobody's word counts."""
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -31,7 +31,7 @@ def person_of(desk: Desk, token: str, address: str) -> Caller:
     return Caller(user=user, session=session, address=address)
 
 
-def program_of(desk: Desk, bearer: str, address: str) -> Caller:
+def program_of(desk: Desk, bearer: str, address: str, now: float) -> Caller:
     """The management key of an Authorization header. Raises RefusedError."""
     scheme, _, text = bearer.partition(" ")
     text = text.strip(" ")
@@ -50,6 +50,8 @@ def program_of(desk: Desk, bearer: str, address: str) -> Caller:
             "permission_denied",
             "this path takes a management key, which the console makes: this one asks models",
         )
+    if key.expires_at is not None and now >= key.expires_at:
+        raise RefusedError("invalid_api_key", "the key has expired: make a new one")
     if key.disabled or desk.control.orgs.get(key.org_id).suspended:
         raise RefusedError("permission_denied", "the key, or its organization, is disabled")
     return Caller(key=key, address=address)
@@ -69,8 +71,6 @@ def authorize(route: Route, call: Call, desk: Desk) -> Call:
         key = caller.key
         assert key is not None, "program_of has found it"
         assert route.right is not None, "a test looks at all rows"
-        if key.expires_at is not None and call.now >= key.expires_at:
-            raise RefusedError("invalid_api_key", "the key has expired: make a new one")
         grant = grant_of(route.right, MANAGEMENT_KEY)
         if not grant:
             raise RefusedError("permission_denied", "a management key may not do that")

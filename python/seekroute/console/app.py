@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import time
 import traceback
@@ -9,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
@@ -56,7 +57,7 @@ _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
 # What handlers read of a request's headers.
-_READ: Final = ("user-agent", "if-match", "idempotency-key")
+_READ: Final = ("user-agent", "if-match")
 
 
 class App:
@@ -72,8 +73,7 @@ class App:
         self._desk = desk
         self._pages = pages
         self._clock = clock
-        public = desk.plan.public_url
-        self._public = urlsplit(public).hostname if public else None
+        self._public = urlsplit(desk.plan.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -89,9 +89,9 @@ class App:
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        place = Place.of(request)
         path = request.url.path
         try:
+            place = Place.of(request, self._public)
             if not path.startswith(("/v1/", "/api/v1/")):
                 self._check_host(place)
             if path.startswith("/api/") or path.startswith("/v1/"):
@@ -146,13 +146,16 @@ class App:
         """Finds out who asks, whether it may, and asks the handler. In a thread."""
         desk = self._desk
         if route.who is Who.PROGRAM:
-            caller = program_of(desk, bearer, call.caller.address)
+            caller = program_of(desk, bearer, call.caller.address, call.now)
         else:
             caller = person_of(desk, token, call.caller.address)
-            own = csrf_token(desk.control.pepper, token) if caller.user is not None else ""
-            if caller.user is not None and route.method not in _SAFE and csrf != own:
-                raise RefusedError("csrf_failed", "the page is of another session: reload it")
-            call = replace(call, headers={**call.headers, "csrf-of-session": own})
+            if caller.user is not None:
+                own = csrf_token(desk.control.pepper, token)
+                if route.method not in _SAFE and not hmac.compare_digest(
+                    csrf.encode(), own.encode()
+                ):
+                    raise RefusedError("csrf_failed", "the page is of another session: reload it")
+                call = replace(call, csrf=own)
         call = authorize(route, replace(call, caller=caller), desk)
         if route.fresh and not is_fresh(call):
             raise RefusedError(
@@ -187,7 +190,7 @@ class App:
 
     def _check_host(self, place: Place) -> None:
         """Refuses names that lead here by accident or malice (DNS rebinding)."""
-        if place.host not in (*_LOOPBACK, self._public):
+        if place.host not in (*_LOOPBACK, self._public.hostname):
             raise MisdirectedError
 
 
@@ -206,6 +209,8 @@ class Place:
     """From where a request came, and by what name it found us.
 
     Behind the gateway (a unix socket) that is what the gateway says; else what the connection is.
+    By the name of `console.public_url` a browser has come as that says: whoever ends TLS in front
+    of us passes plain http on.
     """
 
     __slots__ = ("address", "host", "is_https", "origin")
@@ -218,16 +223,20 @@ class Place:
         self.host = (name or "").rstrip(".").lower()
 
     @classmethod
-    def of(cls, request: Request) -> Place:
-        """Of a request."""
+    def of(cls, request: Request, public: SplitResult) -> Place:
+        """Of a request. Raises MisdirectedError where its host is none."""
         headers = request.headers
         client = request.scope.get("client")
         host = headers.get("host", "")
+        if client is None or not client[0]:  # over the socket that the gateway alone can open
+            address = headers.get("x-seekroute-client", "")
+            scheme = headers.get("x-seekroute-scheme", "http")
+        else:
+            address, scheme = client[0], request.scope.get("scheme", "http")
         try:
-            if client is None or not client[0]:  # over the socket that the gateway alone can open
-                scheme = headers.get("x-seekroute-scheme", "http")
-                return cls(headers.get("x-seekroute-client", ""), host, scheme)
-            return cls(client[0], host, request.scope.get("scheme", "http"))
+            if public.hostname is not None and urlsplit(f"//{host}").hostname == public.hostname:
+                scheme = public.scheme
+            return cls(address, host, scheme)
         except ValueError:
             raise MisdirectedError from None
 

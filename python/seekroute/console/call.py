@@ -58,6 +58,7 @@ class Call:
         query: what stands behind the question mark; each name once.
         body: of a POST, PUT or PATCH.
         headers: those that handlers read, by their names in lower case.
+        csrf: what pages of the caller's session send with what changes something.
         now: Unix seconds.
     """
 
@@ -70,6 +71,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    csrf: str = field(default="", repr=False)
 
     @property
     def user(self) -> User:

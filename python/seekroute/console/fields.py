@@ -64,6 +64,15 @@ class Page:
         self.cursor = cursor
         self.limit = limit
 
+    @property
+    def number(self) -> int | None:
+        """The cursor where it is a number; None: it begins. Raises RefusedError."""
+        if not self.cursor:
+            return None
+        if not (self.cursor.isascii() and self.cursor.isdigit() and len(self.cursor) < 20):
+            raise RefusedError("invalid_value", "cursor: expected the `next` of a page", "cursor")
+        return int(self.cursor)
+
 
 def page_of(query: Mapping[str, str], *, default: int = 50) -> Page:
     """`cursor` and `limit` of a query. Raises RefusedError."""

@@ -46,7 +46,7 @@ class _Accept(Body):
 def listed(call: Call, desk: Desk) -> Answer:
     """GET members."""
     page = page_of(call.query)
-    offset = int(page.cursor) if page.cursor.isascii() and page.cursor.isdigit() else 0
+    offset = page.number or 0
     rows, total = desk.control.members.list(call.org, offset=offset, limit=page.limit)
     end = offset + len(rows)
     return Answer(

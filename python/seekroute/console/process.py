@@ -27,9 +27,10 @@ _SHUTDOWN_S: Final = 5
 def main(arguments: list[str]) -> int:
     """Serves until SIGTERM. Returns the exit code."""
     listener = socket.socket(fileno=int(arguments[0]))
-    with open(int(arguments[1]), "rb", closefd=False) as file:
-        file.seek(0)
-        plan: ConsolePlan = pickle.load(file)  # of the gateway that has started this process
+    descriptor = int(arguments[1])
+    # Not through its position in the file, which the gateway and all its consoles share.
+    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    plan: ConsolePlan = pickle.loads(data)  # of the gateway that has started this process
     _die_with_parent()
     logging.basicConfig(
         stream=sys.stderr,

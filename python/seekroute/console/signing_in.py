@@ -139,7 +139,7 @@ def second_step(call: Call, desk: Desk) -> Answer:
 def session(call: Call, desk: Desk) -> Answer:
     """GET session: who is signed in, and all that the frame of the pages needs."""
     assert call.caller.session is not None, "a route for people"
-    return Answer(_told(desk, call.user, call.caller.session, csrf_of(call)))
+    return Answer(_told(desk, call.user, call.caller.session, call.csrf))
 
 
 def sign_out(call: Call, desk: Desk) -> Answer:
@@ -286,11 +286,6 @@ def _check_password(call: Call, desk: Desk, password: str) -> None:
 
 def _cookie(token: str) -> Cookie:
     return Cookie(token, ABSOLUTE_S)
-
-
-def csrf_of(call: Call) -> str:
-    """What the caller's page sends with what changes something."""
-    return call.headers["csrf-of-session"]
 
 
 def _wrong(error: ControlError, name: str = "password") -> RefusedError:

@@ -32,7 +32,6 @@ RESET: Final = Bound("reset", parse("3/hour"))
 SECOND_FACTOR: Final = Bound("second factor", parse("5/15minutes"))
 SETUP: Final = Bound("setup", parse("10/hour"))
 INVITE: Final = Bound("invite", parse("5/hour"))
-EXCHANGE: Final = Bound("exchange", parse("10/minute"))
 
 
 class TooOftenError(RefusedError):

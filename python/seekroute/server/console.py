@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import ipaddress
 import logging
 import os
 import pickle
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from seekroute.server.cycle import Header
 
 _log: Final = logging.getLogger("seekroute.server")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SOCKET_NAME: Final = "console.sock"
 _MOST_PATH: Final = 100  # bytes of a socket's path that every system takes
@@ -95,10 +99,18 @@ class Console:
 
     Args:
         plan: what it may know of the configuration.
+        proxies: networks of proxies whose word of their clients counts.
         clock: seconds that only grow.
     """
 
-    def __init__(self, plan: ConsolePlan, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        plan: ConsolePlan,
+        *,
+        proxies: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._proxies: Final = tuple(ipaddress.ip_network(each) for each in proxies)
         self._clock = clock
         self._stack: Final = contextlib.ExitStack()
         self._path = _socket_path(Path(plan.data_dir).resolve(), self._stack)
@@ -107,13 +119,14 @@ class Console:
         self._stack.callback(self._path.unlink, missing_ok=True)
         self._plan = os.memfd_create("seekroute-console-plan", os.MFD_CLOEXEC)
         self._stack.callback(os.close, self._plan)
-        with open(self._plan, "wb", closefd=False) as file:
-            pickle.dump(plan, file, pickle.HIGHEST_PROTOCOL)
+        self._digest = b""
+        self._keep(plan)
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
         self._due = 0.0
         self._pause = 1.0
         self._running = 0
+        self._is_due_anew = False  # ended by us, so not by a fault
 
     @property
     def is_up(self) -> bool:
@@ -141,7 +154,9 @@ class Console:
         now = self._clock()
         if self.is_up:
             return False
-        if self._process is not None:
+        if self._is_due_anew:
+            self._is_due_anew, self._process = False, None
+        elif self._process is not None:
             lived, code = now - self._began, self._process.returncode
             self._process = None
             self._pause = 1.0 if lived > _WELL_S else self._pause
@@ -152,6 +167,23 @@ class Console:
             self._began = now
             self._process = self._start()
         return False
+
+    def adopt(self, plan: ConsolePlan) -> None:
+        """Takes over another plan: the process ends what it is asked, and begins anew with it."""
+        if self._keep(plan) and self._process is not None:
+            self._is_due_anew = True
+            self._process.terminate()
+
+    def _keep(self, plan: ConsolePlan) -> bool:
+        """Writes the plan down for the next process. Returns whether it is another one."""
+        data = pickle.dumps(plan, pickle.HIGHEST_PROTOCOL)
+        digest = hashlib.blake2b(data).digest()
+        if digest == self._digest:
+            return False
+        self._digest = digest
+        os.ftruncate(self._plan, 0)
+        os.pwrite(self._plan, data, 0)
+        return True
 
     def _start(self) -> subprocess.Popen[bytes]:
         passed = (self._listener.fileno(), self._plan)
@@ -203,7 +235,7 @@ class Console:
 
     async def _relay(self, call: HttpCall, body: bytes) -> None:
         try:
-            answer = await _exchange(self._path, _request(call, body))
+            answer = await _exchange(self._path, _request(call, body, self._proxies))
         except (OSError, EOFError, HttpParserError) as error:
             _log.warning("the console did not answer: %s", type(error).__name__)
             raise Refusal("console_unavailable", "the console has died; it starts again") from None
@@ -238,7 +270,7 @@ class _Answer:
         self.complete = True
 
 
-def _request(call: HttpCall, body: bytes) -> bytes:
+def _request(call: HttpCall, body: bytes, proxies: Sequence[Network]) -> bytes:
     """The call as it is sent on, with what we know of who asks."""
     scope = call.scope
     target = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
@@ -246,7 +278,7 @@ def _request(call: HttpCall, body: bytes) -> bytes:
         target += b"?" + query
     headers = [(name, value) for name, value in scope["headers"] if name.lower() not in _NOT_SENT]
     headers += [
-        (b"x-seekroute-client", _client_of(scope).encode()),
+        (b"x-seekroute-client", client_of(scope, proxies).encode()),
         (b"x-seekroute-scheme", str(scope.get("scheme", "http")).encode()),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
@@ -284,9 +316,28 @@ async def _exchange(path: Path, request: bytes) -> _Answer:
             await writer.wait_closed()
 
 
-def _client_of(scope: Mapping[str, Any]) -> str:
+def client_of(scope: Mapping[str, Any], proxies: Sequence[Network]) -> str:
+    """Who asks: whoever connects, or, of proxies that are trusted, the last whom they name and who
+    is none of them. What stands before that in the header anybody may have written.
+
+    >>> trusted = [ipaddress.ip_network("10.0.0.0/8")]
+    >>> forged = [(b"x-forwarded-for", b"192.0.2.1, 198.51.100.7, 10.0.0.2")]
+    >>> client_of({"client": ("10.0.0.1", 1), "headers": forged}, trusted)
+    '198.51.100.7'
+    >>> client_of({"client": ("203.0.113.9", 1), "headers": forged}, trusted)
+    '203.0.113.9'
+    """
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    address = str(client[0]) if client else ""
+    named = b",".join(v for name, v in scope["headers"] if name == b"x-forwarded-for")
+    for each in reversed(named.decode("latin-1").split(",")):
+        try:
+            if not any(ipaddress.ip_address(address) in network for network in proxies):
+                break
+            address = str(ipaddress.ip_address(each.strip()))
+        except ValueError:  # of a unix socket, or written by no proxy
+            break
+    return address
 
 
 async def _body(call: HttpCall) -> bytes | None:

@@ -43,7 +43,7 @@ def serve_program(**options: Any) -> int:
         with starting(), contextlib.ExitStack() as refusal:
             settings = load(**options)
             listener = refusal.enter_context(contextlib.closing(listen(settings)))
-            plan = replace(prepare(settings, os.environ), anew=anew)
+            plan = replace(prepare(settings, os.environ, console=True), anew=anew)
             if is_possible():
                 # Made here, and so there when the program begins again.
                 _upgrade(plan)

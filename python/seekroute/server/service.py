@@ -209,7 +209,7 @@ class Service:
             assert opened.state is not None, "a data directory has one"
             stack.callback(opened.state.save_at_stop, self.gateway)
             if plan.console is not None and self._with_console:
-                self.console = Console(plan.console)
+                self.console = Console(plan.console, proxies=plan.server.trusted_proxies)
                 stack.callback(self.console.close)
                 stack.enter_context(self.console.follower().running())
             stack.enter_context(self.upkeep.running())
@@ -260,6 +260,8 @@ class Service:
                 self._key_feed.adopt(mocked=True)  # before the mock can be asked by who has paid
             with self.learning.adopting(plan, snapshot) as learned:
                 self.gateway.install(learned)
+            if self.console is not None and plan.console is not None:
+                self.console.adopt(plan.console)
         except Exception:
             self._tell_keys(mocked=self.mocked)  # as before
             raise
@@ -300,7 +302,8 @@ class Service:
     def _prepared(self, settings: Settings) -> Plan:
         from seekroute.config import prepare
 
-        return replace(prepare(settings, self._environ), anew=self._anew)
+        plan = prepare(settings, self._environ, console=self._with_console)
+        return replace(plan, anew=self._anew)
 
     @property
     def is_open(self) -> bool:

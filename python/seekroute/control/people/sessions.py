@@ -79,13 +79,6 @@ class Sessions:
             address: from where.
             agent: with which browser.
         """
-        with self._database.write() as connection:
-            return self.open_in(connection, user_id, methods, address=address, agent=agent)
-
-    def open_in(
-        self, connection: Connection, user_id: str, methods: str, *, address: str, agent: str
-    ) -> tuple[Session, Token]:
-        """As `open`, in the caller's transaction."""
         token, now = secrets.token_urlsafe(32), self._now()
         session = Session(
             id=new_id("session"),
@@ -99,15 +92,16 @@ class Sessions:
             agent="".join(c for c in agent[:_MOST_AGENT] if c.isprintable()),
         )
         values = {name: getattr(session, name) for name in session.__slots__}
-        connection.execute(insert(sessions).values(**values, token_hash=token_hash(token)))
         old = (
             select(sessions.c.token_hash)
             .where(sessions.c.user_id == user_id)
             .order_by(sessions.c.created_at.desc(), sessions.c.id)
             .offset(_MOST_SESSIONS)
         )
-        connection.execute(delete(sessions).where(sessions.c.token_hash.in_(old)))
-        connection.execute(delete(sessions).where(sessions.c.expires_at < now))
+        with self._database.write() as connection:
+            connection.execute(insert(sessions).values(**values, token_hash=token_hash(token)))
+            connection.execute(delete(sessions).where(sessions.c.token_hash.in_(old)))
+            connection.execute(delete(sessions).where(sessions.c.expires_at < now))
         return session, token
 
     def find(self, token: Token) -> Session | None:
