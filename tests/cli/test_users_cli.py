@@ -59,9 +59,11 @@ def test_what_commands_change_is_in_the_audit_log(data: Path) -> None:
     run(data, "users", "set-password", "a@example.com", text=PASSWORD)
     rows = run(data, "audit", "list", "--json")
     assert [row["action"] for row in rows] == [
-        *("user.password", "user.instance_role", "user.disable", "user.create", "org.suspend"),
+        *("user.password", "user.edit", "user.edit", "user.create", "org.edit"),
         "org.create",
     ]
+    assert json.loads(rows[1]["after"]) == {"instance_role": "support"}
+    assert json.loads(rows[4]["before"]) == {"suspended_at": None}
     assert rows[0]["actor"].startswith("command line, ")
     assert run(data, "audit", "list", "--org", "acme", "--json") == rows[-2:]
     assert run(data, "audit", "verify", "--json") == {"rows": 6, "broken": None}

@@ -36,6 +36,23 @@ def test_each_change_has_its_row(console: ConsoleWorld) -> None:
     assert made["key"] not in json.dumps(rows)
 
 
+def test_money_and_limits_have_their_rows(control: ControlPlane) -> None:
+    with control:
+        control.orders.put("topup", id="paid:1", org="org 1", amount_nano=5)
+        control.orders.put("topup", id="paid:1", org="org 1", amount_nano=5)  # the same one
+        org = control.orgs.get("org 1").id
+        control.limits.set("org", org, {"requests_per_minute": 60})
+        control.limits.set("org", org, {"requests_per_minute": 60})
+        control.limits.set("gateway", "", {"concurrent": 9})
+        gateway, limits, order = control.audit.list(limit=3)
+        assert (order.action, order.target, order.org_id) == ("order.put", "paid:1", org)
+        assert json.loads(order.after)["amount_nano"] == 5
+        assert (limits.action, limits.target, limits.org_id) == ("limits.set", org, org)
+        assert json.loads(limits.after) == {"requests_per_minute": 60}
+        assert (gateway.target, gateway.org_id) == ("gateway", None)
+        assert control.audit.verify() == (9, None)
+
+
 def test_no_secret_is_in_the_database(console: ConsoleWorld) -> None:
     """P12."""
     browser = console.operator

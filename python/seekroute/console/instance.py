@@ -13,6 +13,8 @@ from seekroute.console.desk import Desk
 from seekroute.console.fields import Money, Name, page_of, text_of
 from seekroute.console.signing_in import make_reset_link
 from seekroute.control import ControlError
+from seekroute.control.people.tables import User
+from seekroute.control.people.users import checked_email
 from seekroute.ledger import LedgerError
 
 _MOST_WAITING: Final = 1000  # orders that are counted
@@ -110,23 +112,33 @@ def orgs(call: Call, desk: Desk) -> Answer:
 def create_org(call: Call, desk: Desk) -> Answer:
     """POST admin/orgs: an organization; with `owner_email` its owner is invited, too."""
     body = take(call, _NewOrg)
-    line = body.credit_line if "credit_line" in body.given() else 0
+    if body.credit is not None:
+        desk.books()
+        if body.credit < 0:
+            raise RefusedError("invalid_value", "credit: expected USD of 0 or more", "credit")
     try:
-        row = desk.control.orgs.create(body.name, line, by=call.caller.actor)
-        told: dict[str, Any] = {"data": shapes.organization(row)}
         if body.owner_email is not None:
-            _, token = desk.control.members.invite(
-                row.id, body.owner_email, "owner", by=call.caller.actor
-            )
-            told["link"] = f"/console/invitation#{token}"
-        if body.credit:
-            desk.books()
-            desk.control.orders.put(
-                "topup", id=f"console:first:{row.id}", org=row.id, amount_nano=body.credit,
-                note=f"first credit, by {call.user.email}",
-            )  # fmt: skip
+            checked_email(body.owner_email)
     except ControlError as error:
-        raise RefusedError("conflict", str(error)) from error
+        raise RefusedError("invalid_value", str(error), "owner_email") from error
+    by = call.caller.actor
+    try:
+        row = desk.control.orgs.create(body.name, body.credit_line, by=by)
+    except ControlError as error:
+        raise RefusedError("conflict", str(error), "name") from error
+    told: dict[str, Any] = {"data": shapes.organization(row)}
+    if body.owner_email is not None:
+        _, token = desk.control.members.invite(row.id, body.owner_email, "owner", by=by)
+        told["link"] = f"/console/invitation#{token}"
+    if body.credit:
+        desk.control.orders.put(
+            "topup",
+            id=f"console:first:{row.id}",
+            org=row.id,
+            amount_nano=body.credit,
+            note=f"first credit, by {call.user.email}",
+            by=by,
+        )
     return Answer(told, status=201)
 
 
@@ -137,18 +149,14 @@ def org(call: Call, desk: Desk) -> Answer:
 
 def edit_org(call: Call, desk: Desk) -> Answer:
     """PATCH admin/orgs/{org}: its name, credit line, and whether its keys are turned away."""
-    body = take(call, _OrgEdit)
-    given = body.given()
-    orgs, by = desk.control.orgs, call.caller.actor
+    given = take(call, _OrgEdit).given()
+    for name in ("name", "suspended"):
+        if name in given and given[name] is None:
+            raise RefusedError("invalid_value", f"{name}: expected a value, not null", name)
+    if "credit_line" in given:
+        given["credit_line_nano"] = given.pop("credit_line")
     try:
-        row = orgs.get(call.org)
-        if body.name is not None:
-            row = orgs.rename(call.org, body.name, by=by)
-        if "credit_line" in given:
-            row = orgs.set_credit_line(call.org, body.credit_line, by=by)
-        if body.suspended is not None:
-            change = orgs.suspend if body.suspended else orgs.resume
-            row = change(call.org, by=by)
+        row = desk.control.orgs.edit(call.org, by=call.caller.actor, **given)
     except ControlError as error:
         raise RefusedError("conflict", str(error)) from error
     return Answer({"data": shapes.organization(row)})
@@ -167,6 +175,7 @@ def adjust(call: Call, desk: Desk) -> Answer:
             org=call.org,
             amount_nano=body.amount,
             note=body.note,
+            by=call.caller.actor,
         )
     except ControlError as error:
         raise RefusedError("conflict", str(error)) from error
@@ -191,15 +200,12 @@ def users(call: Call, desk: Desk) -> Answer:
 
 def edit_user(call: Call, desk: Desk) -> Answer:
     """PATCH admin/users/{user}: what it may do here, and whether it may sign in."""
-    body = take(call, _UserEdit)
-    given = body.given()
-    users, by = desk.control.users, call.caller.actor
+    given = take(call, _UserEdit).given()
+    if "disabled" in given and given["disabled"] is None:
+        raise RefusedError("invalid_value", "disabled: expected true or false", "disabled")
+    row = _user(call, desk)
     try:
-        row = users.get(call.params["user"])
-        if "instance_role" in given:
-            row = users.set_instance_role(row.id, body.instance_role, by=by)
-        if body.disabled is not None:
-            row = users.disable(row.id, by=by) if body.disabled else users.enable(row.id, by=by)
+        row = desk.control.users.edit(row.id, by=call.caller.actor, **given)
     except ControlError as error:
         raise RefusedError("conflict", str(error)) from error
     # It signs in anew: no page acts with what it was before.
@@ -209,17 +215,22 @@ def edit_user(call: Call, desk: Desk) -> Answer:
 
 def reset_link(call: Call, desk: Desk) -> Answer:
     """POST admin/users/{user}/reset-link: by which it sets a new password, once, within an hour."""
-    try:
-        row = desk.control.users.get(call.params["user"])
-    except ControlError as error:
-        raise RefusedError("not_found", str(error)) from error
+    row = _user(call, desk)
     desk.control.users.note_reset(row, by=call.caller.actor)
     return Answer({"link": make_reset_link(desk, row)}, status=201)
 
 
 def end_sessions(call: Call, desk: Desk) -> Answer:
     """POST admin/users/{user}/end-sessions: signs it out everywhere."""
-    return Answer({"ended": desk.control.sessions.end_all(call.params["user"])})
+    return Answer({"ended": desk.control.sessions.end_all(_user(call, desk).id)})
+
+
+def _user(call: Call, desk: Desk) -> User:
+    """The account that the path names. Raises RefusedError."""
+    found = desk.control.users.named([call.params["user"]])
+    if not found:
+        raise RefusedError("not_found", "there is no such account")
+    return found[0]
 
 
 # --- audit, system --------------------------------------------------------------------------------

@@ -21,13 +21,14 @@ from seekroute.control.people.roles import Grant, Right, grant_of
 from seekroute.ledger import LedgerError, Row
 
 _DAYS: Final = 30
-_MOST_DAY_ROWS: Final = 10_000
 _TOP: Final = 5
 # A filter that finds little looks at so many rows, or so long, and says how far it came.
 _MOST_SCANNED: Final = 50_000
 _SCAN_S: Final = 0.15
 _SCAN_STEP: Final = 1000
 _LOOKED_FOR_FAILURES: Final = 1000
+# Requests, cost and failures, of each day, model and key: `("model", id)`.
+_Sums = dict[tuple[str, Any], list[int]]
 # Names that the gateway's API gives to amounts of USD.
 _MONEY: Final = frozenset(
     ("total_cost", "usage", "held", "refunded", "upstream_inference_cost", "cost")
@@ -46,30 +47,30 @@ def overview(call: Call, desk: Desk) -> Answer:
     today = datetime.fromtimestamp(call.now, UTC).date()
     first = today - timedelta(days=_DAYS - 1)
     only = _only_key(call, desk)
+    sums: _Sums = {}
+    days = [first + timedelta(days=each) for each in range(_DAYS)]
     try:
-        rows = desk.ledger.days(
-            call.org,
-            by_key=True,
-            first=account.day_of(first),
-            last=account.day_of(today),
-            limit=_MOST_DAY_ROWS,
-        )
+        for day in days:
+            for row in desk.ledger.day_rows(call.org, account.day_of(day), by_key=True):
+                if only is not None and row["key"] not in only:
+                    continue
+                for place in (("day", day), ("model", row["model"]), ("key", row["key"])):
+                    found = sums.setdefault(place, [0, 0, 0])
+                    for n, name in enumerate(("requests", "cost", "failed")):
+                        found[n] += row[name]
     except LedgerError as error:
         raise unreadable(error) from error
-    if only is not None:
-        rows = [row for row in rows if row["key"] in only]
-    names = {key: name for key, name in _key_names(desk, {row["key"] for row in rows}).items()}
-    days = [first + timedelta(days=each) for each in range(_DAYS)]
-    by_day = {account.day_of(day): [0, 0, 0] for day in days}
-    for row in rows:
-        sums = by_day[row["day"] // 86400]
-        sums[0] += row["requests"]
-        sums[1] += row["cost"]
-        sums[2] += row["failed"]
-    told_days = [
-        {"date": day.isoformat(), "requests": s[0], "cost": shapes.money(s[1]), "failed": s[2]}
-        for day, s in ((day, by_day[account.day_of(day)]) for day in days)
-    ]
+    told_days = []
+    for day in days:
+        requests, cost, failed = sums.get(("day", day), (0, 0, 0))
+        told_days.append(
+            {
+                "date": day.isoformat(),
+                "requests": requests,
+                "cost": shapes.money(cost),
+                "failed": failed,
+            }
+        )
     return Answer(
         {
             "org": shapes.organization(org),
@@ -81,8 +82,8 @@ def overview(call: Call, desk: Desk) -> Answer:
                 "credit_line": shapes.money(org.credit_line_nano),
             },
             "days": told_days,
-            "models": _top(rows, "model", {}),
-            "keys": _top(rows, "key", names),
+            "models": _top(desk, sums, "model"),
+            "keys": _top(desk, sums, "key"),
             "failures": _newest_failures(call, desk, only),
         }
     )
@@ -198,16 +199,14 @@ def _key_names(desk: Desk, ids: set[str]) -> dict[str, str]:
     return {row.id: row.name for row in desk.control.keys.named(ids)}
 
 
-def _top(rows: list[Row], by: str, names: dict[str, str]) -> list[dict[str, Any]]:
-    sums: dict[str, list[int]] = {}
-    for row in rows:
-        found = sums.setdefault(row[by], [0, 0])
-        found[0] += row["requests"]
-        found[1] += row["cost"]
-    top = sorted(sums.items(), key=lambda each: (-each[1][1], -each[1][0], each[0]))[:_TOP]
+def _top(desk: Desk, sums: _Sums, kind: str) -> list[dict[str, Any]]:
+    """The models or keys that cost most, then those that were asked most."""
+    of_kind = ((name, found) for (each, name), found in sums.items() if each == kind)
+    top = sorted(of_kind, key=lambda each: (-each[1][1], -each[1][0], each[0]))[:_TOP]
+    names = _key_names(desk, {id for id, _ in top}) if kind == "key" else {}
     return [
         {"id": id, "name": names.get(id, id), "requests": n, "cost": shapes.money(cost)}
-        for id, (n, cost) in top
+        for id, (n, cost, _) in top
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from seekroute.control.errors import ControlError
-from seekroute.control.models import api_keys, key_model_limits, limits
+from seekroute.control.models import api_keys, apps, key_model_limits, limits
 from seekroute.control.queries import announce
 from seekroute.rate_limits import (
     BOUNDS,
@@ -25,6 +25,7 @@ from seekroute.rate_limits import (
 )
 
 if TYPE_CHECKING:
+    from seekroute.control.audit import Actor, AuditLog
     from seekroute.control.database import Database
 
 GATEWAY: Final = "gateway"
@@ -67,8 +68,9 @@ class LimitBook:
         ({'requests_per_minute': 60}, {})
     """
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+    def __init__(self, database: Database, audit: AuditLog, now: Callable[[], int]) -> None:
         self._database = database
+        self._audit = audit
         self._now = now
 
     def get(self, scope: str, id: str = "", *, model: str = "") -> dict[str, int]:
@@ -91,12 +93,19 @@ class LimitBook:
         return {id: said for id, said in found.items() if said}
 
     def set(
-        self, scope: str, id: str, values: Mapping[str, int | None], *, model: str = ""
+        self,
+        scope: str,
+        id: str,
+        values: Mapping[str, int | None],
+        *,
+        model: str = "",
+        by: Actor | None = None,
     ) -> dict[str, int]:
         """Say something of one: None takes a limit back, what is not named stays.
 
         Args:
             model: of a key, the id of the one model that it is said for.
+            by: who says it.
 
         Returns:
             All that is said of it then.
@@ -131,6 +140,15 @@ class LimitBook:
                 connection.execute(insert(table).values(row | place))
             if scope == "key":
                 announce(connection, api_keys.c.id == id)
+            self._audit.note(
+                connection,
+                by,
+                "limits.set",
+                id or scope,
+                org=_org_of(connection, scope, id),
+                before=before,
+                after={**after, "model": model} if model else after,
+            )
             return after
 
     def changed_after(self, seq: int) -> list[LimitChange]:
@@ -151,6 +169,14 @@ class LimitBook:
                 LimitChange(row.seq, row.scope, row.id, _values(row._mapping))
                 for row in connection.execute(query)
             ]
+
+
+def _org_of(connection: Connection, scope: str, id: str) -> str | None:
+    """Whose the limits of a key, an app or an organization are; of others nobody's alone."""
+    table = {"key": api_keys, "app": apps}.get(scope)
+    if table is not None:
+        return connection.scalar(select(table.c.org_id).where(table.c.id == id))
+    return id if scope == "org" else None
 
 
 def last_limit_change(connection: Connection) -> int:

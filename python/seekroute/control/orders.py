@@ -29,6 +29,7 @@ from seekroute.control.queries import PAYMENTS, add, announce, find_org, rows
 from seekroute.local_org import OWN_ORGS
 
 if TYPE_CHECKING:
+    from seekroute.control.audit import Actor, AuditLog
     from seekroute.control.database import Database
     from seekroute.ledger import Ledger
 
@@ -83,9 +84,12 @@ class OrderBook:
         ('pending', [True])
     """
 
-    def __init__(self, database: Database, now: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], int], audit: AuditLog | None = None
+    ) -> None:
         self._database = database
         self._now = now
+        self._audit = audit
 
     def backup(self, path: Path) -> None:
         """Copy control.db as of one moment; `path` must not exist."""
@@ -101,6 +105,7 @@ class OrderBook:
         amount_nano: int | None = None,
         older_than_ms: int | None = None,
         note: str = "",
+        by: Actor | None = None,
     ) -> CreditOrder:
         """Give an order. Repeated with the same id and arguments, it is the one that there is.
 
@@ -113,6 +118,7 @@ class OrderBook:
             amount_nano: nano-USD; positive, but for adjustments and chargebacks.
             older_than_ms: of prunes, milliseconds since 1970.
             note: why; needed for adjustments and chargebacks.
+            by: who gives it.
         """
         if kind not in _SOURCES:
             raise ControlError(f"there is no order {kind!r}")
@@ -127,9 +133,10 @@ class OrderBook:
                 "itself: choose another id"
             )
         with self._database.write() as connection:
+            whose = None if org is None else find_org(connection, org).id
             values = {
                 "kind": kind,
-                "org_id": None if org is None else find_org(connection, org).id,
+                "org_id": whose,
                 "generation": generation,
                 "amount_nano": amount_nano,
                 "older_than_ms": older_than_ms,
@@ -147,6 +154,9 @@ class OrderBook:
                 connection.execute(delete(credit_orders).where(credit_orders.c.n == found.n))
             values |= {"id": order_id, "created_at": self._now(), "state": "pending"}
             connection.execute(insert(credit_orders).values(values))
+            if self._audit is not None:
+                told = {name: value for name, value in values.items() if value is not None}
+                self._audit.note(connection, by, "order.put", order_id, org=whose, after=told)
             if kind == "topup":  # from now on its keys pay for no stand-in
                 announce(connection, api_keys.c.org_id == values["org_id"])
             return _one(connection, order_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -69,34 +70,42 @@ class Orgs:
 
     def suspend(self, org: str, *, by: Actor | None = None) -> Organization:
         """Turn all keys of an organization away with 403 until it is resumed."""
-        return self._set_suspended(org, self._now(), by)
+        return self.edit(org, suspended=True, by=by)
 
     def resume(self, org: str, *, by: Actor | None = None) -> Organization:
         """Undo `suspend`."""
-        return self._set_suspended(org, None, by)
-
-    def rename(self, org: str, name: str, *, by: Actor | None = None) -> Organization:
-        """Give an organization another name."""
-        with self._database.write() as connection:
-            row = find_org(connection, org)
-            name = self._free_name(connection, name, row.id)
-            if row.name != name:
-                self._audit.change(connection, by, "org.rename", row, {"name": name}, org=row.id)
-                row = change(connection, row, name=name, updated_at=self._now())
-            return row
+        return self.edit(org, suspended=False, by=by)
 
     def set_credit_line(
         self, org: str, line: int | None, *, by: Actor | None = None
     ) -> Organization:
         """Let an organization's balance go `line` nano-USD below zero; None: without a limit."""
-        line = checks.credit(line, of="credit line")
+        return self.edit(org, credit_line_nano=line, by=by)
+
+    def edit(self, org: str, *, by: Actor | None = None, **values: Any) -> Organization:
+        """Change some of what an organization is, all of it or nothing.
+
+        Args:
+            org: its id or name.
+            by: who.
+            values: of `name`, `credit_line_nano` and `suspended` those that change.
+        """
         with self._database.write() as connection:
             row = find_org(connection, org)
-            if row.credit_line_nano != line:
-                values = {"credit_line_nano": line}
-                self._audit.change(connection, by, "org.credit_line", row, values, org=row.id)
-                row = change(connection, row, credit_line_nano=line, updated_at=self._now())
-                announce(connection, api_keys.c.org_id == row.id)
+            new: dict[str, Any] = {}
+            if "name" in values:
+                new["name"] = self._free_name(connection, values["name"], row.id)
+            if "credit_line_nano" in values:
+                new["credit_line_nano"] = checks.credit(
+                    values["credit_line_nano"], of="credit line"
+                )
+            if "suspended" in values and row.suspended != values["suspended"]:
+                new["suspended_at"] = self._now() if values["suspended"] else None
+            if all(getattr(row, name) == value for name, value in new.items()):
+                return row
+            self._audit.change(connection, by, "org.edit", row, new, org=row.id)
+            row = change(connection, row, **new, updated_at=self._now())
+            announce(connection, api_keys.c.org_id == row.id)
             return row
 
     def create_within(
@@ -128,13 +137,3 @@ class Orgs:
         if found and found[0].id != own:
             raise ControlError(f"there is already an organization named {name!r}")
         return name
-
-    def _set_suspended(self, org: str, moment: int | None, by: Actor | None) -> Organization:
-        with self._database.write() as connection:
-            row = find_org(connection, org)
-            if row.suspended != (moment is not None):
-                action = "org.resume" if moment is None else "org.suspend"
-                self._audit.note(connection, by, action, row.id, org=row.id)
-                row = change(connection, row, suspended_at=moment, updated_at=self._now())
-                announce(connection, api_keys.c.org_id == row.id)
-            return row

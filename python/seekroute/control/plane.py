@@ -106,8 +106,8 @@ class ControlPlane(Closable):
         self.apps: Final = Apps(self._database, self.audit, self._now)
         table = KeyTable(self._pepper, self._database.path, self._now)
         self.keys: Final = Keys(self._database, table, self.orgs, self.audit, self._now)
-        self.orders: Final = OrderBook(self._database, self._now)
-        self.limits: Final = LimitBook(self._database, self._now)
+        self.orders: Final = OrderBook(self._database, self._now, self.audit)
+        self.limits: Final = LimitBook(self._database, self.audit, self._now)
         self.reloads: Final = ReloadBook(self._database, self._now)
         self.questions: Final = QuestionBook(self._database, self._now)
 

@@ -201,17 +201,32 @@ class Users:
 
     def set_instance_role(self, user: str, role: str | None, *, by: Actor | None = None) -> User:
         """Make someone `operator` or `support`, or neither. One operator has to stay."""
-        if role is not None:
-            _check_instance_role(role)
-        return self._change(user, {"instance_role": role}, by, "user.instance_role")
+        return self.edit(user, instance_role=role, by=by)
 
     def disable(self, user: str, *, by: Actor | None = None) -> User:
         """Let an account sign in no more. What it made stays. One operator has to stay."""
-        return self._change(user, {"disabled_at": self._now()}, by, "user.disable")
+        return self.edit(user, disabled=True, by=by)
 
     def enable(self, user: str, *, by: Actor | None = None) -> User:
         """Undo `disable`."""
-        return self._change(user, {"disabled_at": None}, by, "user.enable")
+        return self.edit(user, disabled=False, by=by)
+
+    def edit(self, user: str, *, by: Actor | None = None, **values: Any) -> User:
+        """Change what an account may do, all of it or nothing. One operator has to stay.
+
+        Args:
+            user: its id or address.
+            by: who.
+            values: of `instance_role` and `disabled` those that change.
+        """
+        new: dict[str, Any] = {}
+        if "instance_role" in values:
+            if values["instance_role"] is not None:
+                _check_instance_role(values["instance_role"])
+            new["instance_role"] = values["instance_role"]
+        if "disabled" in values and self.get(user).disabled != values["disabled"]:
+            new["disabled_at"] = self._now() if values["disabled"] else None
+        return self._change(user, new, by, "user.edit")
 
     def signed_in(self, user: str, methods: str, *, by: Actor) -> None:
         """Write down that somebody has signed in, and how."""
