@@ -8,10 +8,11 @@ import type { App } from '../api/shapes'
 import { Badge } from '../ui/badge'
 import { Button } from '../ui/button'
 import { Dialog, DialogForm } from '../ui/dialog'
-import { FormError, fieldError, TextField } from '../ui/field'
+import { FormError, NameField } from '../ui/field'
+import { Listing } from '../ui/listing'
 import { Screen } from '../ui/page'
-import { Empty, Loaded } from '../ui/states'
-import { Cell, Head, Row, Table } from '../ui/table'
+import { Empty } from '../ui/states'
+import { Cell, Row } from '../ui/table'
 import { Ago, Mono, Named } from '../ui/values'
 
 const COLUMNS = [
@@ -45,35 +46,28 @@ export function Apps() {
       note="Programs whose keys work once the operator has approved them."
       actions={make}
     >
-      <Loaded query={apps}>
-        {({ data }) =>
-          data.length === 0 ? (
-            <Empty title="There is no app yet">{make}</Empty>
-          ) : (
-            <Table label="Apps">
-              <Head columns={COLUMNS} />
-              <tbody>
-                {data.map((row) => (
-                  <Row key={row.id}>
-                    <Cell className="max-w-60 font-medium">
-                      <Named>{row.name}</Named>
-                    </Cell>
-                    <Cell from="md">
-                      <Mono>{row.id}</Mono>
-                    </Cell>
-                    <Cell from="md">
-                      <Ago at={row.created_at} />
-                    </Cell>
-                    <Cell>
-                      <AppState of={row} />
-                    </Cell>
-                  </Row>
-                ))}
-              </tbody>
-            </Table>
-          )
-        }
-      </Loaded>
+      <Listing
+        query={apps}
+        label="Apps"
+        columns={COLUMNS}
+        empty={<Empty title="There is no app yet">{make}</Empty>}
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-60 font-medium">
+              <Named>{row.name}</Named>
+            </Cell>
+            <Cell from="md">
+              <Mono>{row.id}</Mono>
+            </Cell>
+            <Cell from="md">
+              <Ago at={row.created_at} />
+            </Cell>
+            <Cell>
+              <AppState of={row} />
+            </Cell>
+          </Row>
+        )}
+      />
       {making && <NewApp org={org} onClose={() => setMaking(false)} />}
     </Screen>
   )
@@ -102,15 +96,7 @@ function NewApp({ org, onClose }: { org: string; onClose: () => void }) {
         action="Create app"
         busy={make.isPending}
       >
-        <TextField
-          label="Name"
-          required
-          autoFocus
-          maxLength={200}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={fieldError(make.error, 'name')}
-        />
+        <NameField value={name} onChange={setName} error={make.error} />
         <FormError error={make.error} except={['name']} />
       </DialogForm>
     </Dialog>

@@ -3,9 +3,10 @@ import { useParams } from '@tanstack/react-router'
 import { get, withQuery } from '../api/client'
 import type { AuditRow, Page } from '../api/shapes'
 import { utc } from '../time'
+import { Listing } from '../ui/listing'
 import { Screen } from '../ui/page'
-import { Empty, Loaded } from '../ui/states'
-import { Cell, Head, Pager, Row, Table } from '../ui/table'
+import { Empty } from '../ui/states'
+import { Cell, Row } from '../ui/table'
 import { useList } from '../ui/use-list'
 import { Mono } from '../ui/values'
 
@@ -20,8 +21,8 @@ const COLUMNS = [
 /** Who changed what: of the organization that the path names, or else of all. */
 export function Audit() {
   const { org } = useParams({ strict: false })
-  const { query, filter, page } = useList()
-  const cursor = query.cursor ?? ''
+  const list = useList()
+  const cursor = list.query.cursor ?? ''
   const path = org ? `/orgs/${org}/audit` : '/admin/audit'
   const rows = useQuery({
     queryKey: ['audit', path, cursor],
@@ -33,47 +34,38 @@ export function Audit() {
       title={org ? 'Audit log' : 'Audit of all'}
       note="Who changed what. Rows are chained: one that was changed or taken out shows."
     >
-      <Loaded query={rows}>
-        {({ data, next }) =>
-          data.length === 0 ? (
-            <Empty title="Nothing was changed yet" />
-          ) : (
-            <>
-              <Table label="Audit log">
-                <Head columns={COLUMNS} />
-                <tbody>
-                  {data.map((row) => (
-                    <Row key={row.n} className="align-top">
-                      <Cell className="whitespace-nowrap">
-                        <time dateTime={row.at}>
-                          <span className="max-md:block">{utc(row.at).slice(0, 10)} </span>
-                          {utc(row.at).slice(11)}
-                        </time>
-                      </Cell>
-                      <Cell className="max-w-24 truncate sm:max-w-52">
-                        <bdi title={row.actor.label}>{row.actor.label || row.actor.kind}</bdi>
-                      </Cell>
-                      <Cell>
-                        <span className="font-medium">{row.action}</span>
-                        <span className="block max-w-28 truncate text-muted sm:max-w-64">
-                          <bdi title={row.target}>{row.target}</bdi>
-                        </span>
-                      </Cell>
-                      <Cell from="lg" className="max-w-72">
-                        <Change before={row.before} after={row.after} />
-                      </Cell>
-                      <Cell from="lg" className="text-muted">
-                        {row.address || '–'}
-                      </Cell>
-                    </Row>
-                  ))}
-                </tbody>
-              </Table>
-              <Pager later={cursor !== ''} next={next} onNewest={() => filter({})} onOlder={page} />
-            </>
-          )
-        }
-      </Loaded>
+      <Listing
+        query={rows}
+        label="Audit log"
+        columns={COLUMNS}
+        list={list}
+        empty={<Empty title="Nothing was changed yet" />}
+        row={(row) => (
+          <Row key={row.n} className="align-top">
+            <Cell className="whitespace-nowrap">
+              <time dateTime={row.at}>
+                <span className="max-md:block">{utc(row.at).slice(0, 10)} </span>
+                {utc(row.at).slice(11)}
+              </time>
+            </Cell>
+            <Cell className="max-w-24 truncate sm:max-w-52">
+              <bdi title={row.actor.label}>{row.actor.label || row.actor.kind}</bdi>
+            </Cell>
+            <Cell>
+              <span className="font-medium">{row.action}</span>
+              <span className="block max-w-28 truncate text-muted sm:max-w-64">
+                <bdi title={row.target}>{row.target}</bdi>
+              </span>
+            </Cell>
+            <Cell from="lg" className="max-w-72">
+              <Change before={row.before} after={row.after} />
+            </Cell>
+            <Cell from="lg" className="text-muted">
+              {row.address || '–'}
+            </Cell>
+          </Row>
+        )}
+      />
     </Screen>
   )
 }

@@ -2,7 +2,7 @@
 
 import type { Key } from '../api/shapes'
 import { amountError } from '../money'
-import { fieldError, SelectField, TextField } from '../ui/field'
+import { fieldError, NameField, SelectField, TextField } from '../ui/field'
 import { RESETS } from './key-words'
 
 export interface KeyValues {
@@ -34,14 +34,10 @@ interface Props {
 export function KeyFields({ value, onChange, error }: Props) {
   return (
     <>
-      <TextField
-        label="Name"
-        required
-        maxLength={200}
-        autoFocus
+      <NameField
         value={value.name}
-        onChange={(event) => onChange({ ...value, name: event.target.value })}
-        error={fieldError(error, 'name')}
+        onChange={(name) => onChange({ ...value, name })}
+        error={error}
       />
       <div className="grid grid-cols-2 gap-3">
         <TextField

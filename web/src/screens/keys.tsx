@@ -7,9 +7,10 @@ import { has, useOrg } from '../api/session'
 import type { Key, Page } from '../api/shapes'
 import { Button } from '../ui/button'
 import { Filter, SearchBox } from '../ui/field'
+import { Listing } from '../ui/listing'
 import { Screen, Tools } from '../ui/page'
-import { Empty, Loaded } from '../ui/states'
-import { Cell, Head, Pager, Row, Table } from '../ui/table'
+import { Empty } from '../ui/states'
+import { Cell, Row } from '../ui/table'
 import { useList, useTyped } from '../ui/use-list'
 import { Ago, Mono, Named, Usd } from '../ui/values'
 import { KeyLimit, KeyState } from './key-words'
@@ -69,74 +70,62 @@ export function Keys() {
           onChange={(event) => list.filter({ state: event.target.value })}
         />
       </Tools>
-      <Loaded query={keys}>
-        {({ data, next }) =>
-          data.length === 0 ? (
-            q || state ? (
-              <Empty title="No key matches">
-                <Button
-                  onClick={() => {
-                    setText('')
-                    list.filter({ q: '', state: '' })
-                  }}
-                >
-                  Clear the filters
-                </Button>
-              </Empty>
-            ) : (
-              <Empty title="There is no key yet">
-                <p className="mb-4">A key lets a program ask models and be charged for it.</p>
-                {newKey}
-              </Empty>
-            )
+      <Listing
+        query={keys}
+        label="API keys"
+        columns={COLUMNS}
+        list={list}
+        empty={
+          q || state ? (
+            <Empty title="No key matches">
+              <Button
+                onClick={() => {
+                  setText('')
+                  list.filter({ q: '', state: '' })
+                }}
+              >
+                Clear the filters
+              </Button>
+            </Empty>
           ) : (
-            <>
-              <Table label="API keys">
-                <Head columns={COLUMNS} />
-                <tbody>
-                  {data.map((row) => (
-                    <Row key={row.id}>
-                      <Cell className="max-w-0 min-w-28 sm:max-w-60">
-                        <Link
-                          to="/orgs/$org/keys/$key"
-                          params={{ org: id, key: row.id }}
-                          className="block font-medium hover:underline"
-                        >
-                          <Named>{row.name}</Named>
-                        </Link>
-                      </Cell>
-                      <Cell from="md" className="whitespace-nowrap">
-                        <Mono>{row.label}</Mono>
-                      </Cell>
-                      <Cell from="lg">
-                        <KeyLimit of={row} org={org} />
-                      </Cell>
-                      <Cell end>
-                        <Usd value={row.usage_daily} />
-                      </Cell>
-                      <Cell end from="md">
-                        <Usd value={row.usage_monthly} />
-                      </Cell>
-                      <Cell from="lg">
-                        <Ago at={row.last_used_at} />
-                      </Cell>
-                      <Cell>
-                        <KeyState of={row} />
-                      </Cell>
-                    </Row>
-                  ))}
-                </tbody>
-              </Table>
-              <Pager
-                later={cursor !== ''}
-                next={next}
-                onNewest={() => list.filter({})}
-                onOlder={list.page}
-              />
-            </>
+            <Empty title="There is no key yet">
+              <p className="mb-4">A key lets a program ask models and be charged for it.</p>
+              {newKey}
+            </Empty>
           )
         }
-      </Loaded>
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-0 min-w-28 sm:max-w-60">
+              <Link
+                to="/orgs/$org/keys/$key"
+                params={{ org: id, key: row.id }}
+                className="block font-medium hover:underline"
+              >
+                <Named>{row.name}</Named>
+              </Link>
+            </Cell>
+            <Cell from="md" className="whitespace-nowrap">
+              <Mono>{row.label}</Mono>
+            </Cell>
+            <Cell from="lg">
+              <KeyLimit of={row} org={org} />
+            </Cell>
+            <Cell end>
+              <Usd value={row.usage_daily} />
+            </Cell>
+            <Cell end from="md">
+              <Usd value={row.usage_monthly} />
+            </Cell>
+            <Cell from="lg">
+              <Ago at={row.last_used_at} />
+            </Cell>
+            <Cell>
+              <KeyState of={row} />
+            </Cell>
+          </Row>
+        )}
+      />
       {making && <NewKeyDialog org={id} onClose={() => setMaking(false)} />}
     </Screen>
   )

@@ -7,11 +7,12 @@ import type { Key } from '../api/shapes'
 import { Button } from '../ui/button'
 import { Confirm } from '../ui/confirm'
 import { Dialog, DialogForm } from '../ui/dialog'
-import { FormError, fieldError, TextField } from '../ui/field'
+import { FormError, NameField } from '../ui/field'
+import { Listing } from '../ui/listing'
 import { Screen } from '../ui/page'
 import { Secret } from '../ui/secret'
-import { Empty, Loaded } from '../ui/states'
-import { Cell, Head, Row, Table } from '../ui/table'
+import { Empty } from '../ui/states'
+import { Cell, Row } from '../ui/table'
 import { Ago, Mono, Named } from '../ui/values'
 import { KeyState } from './key-words'
 
@@ -46,43 +47,36 @@ export function ManagementKeys() {
       note="For programs that make and end API keys. They cannot ask models, and end after 90 days."
       actions={make}
     >
-      <Loaded query={keys}>
-        {({ data }) =>
-          data.length === 0 ? (
-            <Empty title="There is no management key">{make}</Empty>
-          ) : (
-            <Table label="Management keys">
-              <Head columns={COLUMNS} />
-              <tbody>
-                {data.map((row) => (
-                  <Row key={row.id}>
-                    <Cell className="max-w-40 font-medium sm:max-w-60">
-                      <Named>{row.name}</Named>
-                    </Cell>
-                    <Cell from="md" className="whitespace-nowrap">
-                      <Mono>{row.label}</Mono>
-                    </Cell>
-                    <Cell from="lg">{row.creator?.email ?? '–'}</Cell>
-                    <Cell from="md">
-                      <Ago at={row.expires_at} />
-                    </Cell>
-                    <Cell>
-                      <KeyState of={row} />
-                    </Cell>
-                    <Cell end>
-                      {row.state !== 'revoked' && (
-                        <Button kind="quiet" onClick={() => setRevoking(row)}>
-                          Revoke
-                        </Button>
-                      )}
-                    </Cell>
-                  </Row>
-                ))}
-              </tbody>
-            </Table>
-          )
-        }
-      </Loaded>
+      <Listing
+        query={keys}
+        label="Management keys"
+        columns={COLUMNS}
+        empty={<Empty title="There is no management key">{make}</Empty>}
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-40 font-medium sm:max-w-60">
+              <Named>{row.name}</Named>
+            </Cell>
+            <Cell from="md" className="whitespace-nowrap">
+              <Mono>{row.label}</Mono>
+            </Cell>
+            <Cell from="lg">{row.creator?.email ?? '–'}</Cell>
+            <Cell from="md">
+              <Ago at={row.expires_at} />
+            </Cell>
+            <Cell>
+              <KeyState of={row} />
+            </Cell>
+            <Cell end>
+              {row.state !== 'revoked' && (
+                <Button kind="quiet" onClick={() => setRevoking(row)}>
+                  Revoke
+                </Button>
+              )}
+            </Cell>
+          </Row>
+        )}
+      />
       {making && <NewKey path={path} onDone={changed} onClose={() => setMaking(false)} />}
       {revoking && (
         <Confirm
@@ -129,15 +123,7 @@ function NewKey({ path, onDone, onClose }: NewProps) {
         action="Create key"
         busy={make.isPending}
       >
-        <TextField
-          label="Name"
-          required
-          autoFocus
-          maxLength={200}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={fieldError(make.error, 'name')}
-        />
+        <NameField value={name} onChange={setName} error={make.error} />
         <FormError error={make.error} except={['name']} />
       </DialogForm>
     </Dialog>

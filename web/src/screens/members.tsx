@@ -2,16 +2,17 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { useParams } from '@tanstack/react-router'
 import { Ellipsis, UserPlus } from 'lucide-react'
 import { useState } from 'react'
-import { ask, get } from '../api/client'
+import { ask, get, withQuery } from '../api/client'
 import { has, useOrg, useSession } from '../api/session'
 import type { Invitation, Member, Page } from '../api/shapes'
 import { Badge } from '../ui/badge'
 import { Button, IconButton } from '../ui/button'
 import { Confirm } from '../ui/confirm'
+import { Listing } from '../ui/listing'
 import { Menu, MenuItem } from '../ui/menu'
 import { Screen } from '../ui/page'
-import { Loaded } from '../ui/states'
 import { Cell, Head, Row, Table } from '../ui/table'
+import { useList } from '../ui/use-list'
 import { Ago, Named, Usd } from '../ui/values'
 import { InviteDialog, MemberDialog } from './member-forms'
 
@@ -39,10 +40,12 @@ export function Members() {
   const { rights } = useOrg()
   const { user } = useSession()
   const client = useQueryClient()
+  const list = useList()
+  const cursor = list.query.cursor ?? ''
   const [open, setOpen] = useState<Open | null>(null)
   const members = useQuery({
-    queryKey: ['members', org],
-    queryFn: () => get<Page<Member>>(`/orgs/${org}/members?limit=100`),
+    queryKey: ['members', org, cursor],
+    queryFn: () => get<Page<Member>>(withQuery(`/orgs/${org}/members`, { cursor })),
     placeholderData: keepPreviousData,
   })
   const invitations = useQuery({
@@ -67,52 +70,50 @@ export function Members() {
         )
       }
     >
-      <Loaded query={members}>
-        {({ data }) => (
-          <Table label="Members">
-            <Head columns={COLUMNS} />
-            <tbody>
-              {data.map((row) => (
-                <Row key={row.user_id}>
-                  <Cell className="max-w-40 sm:max-w-72">
-                    <span className="font-medium">
-                      <Named>{row.name}</Named>
-                    </span>
-                    <span className="block truncate text-xs text-muted">{row.email}</span>
-                  </Cell>
-                  <Cell>
-                    {row.role} {row.disabled && <Badge tone="warn">disabled</Badge>}
-                  </Cell>
-                  <Cell end from="md">
-                    {row.monthly_limit === null ? 'none' : <Usd value={row.monthly_limit} />}
-                  </Cell>
-                  <Cell from="md">
-                    <Ago at={row.last_seen_at} />
-                  </Cell>
-                  <Cell end>
-                    {mayChange && (
-                      <Menu
-                        trigger={
-                          <IconButton label={`Change ${row.email}`}>
-                            <Ellipsis />
-                          </IconButton>
-                        }
-                      >
-                        <MenuItem onSelect={() => setOpen({ what: 'edit', member: row })}>
-                          Role and limit
-                        </MenuItem>
-                        <MenuItem danger onSelect={() => setOpen({ what: 'remove', member: row })}>
-                          {row.user_id === user.id ? 'Leave' : 'Remove'}
-                        </MenuItem>
-                      </Menu>
-                    )}
-                  </Cell>
-                </Row>
-              ))}
-            </tbody>
-          </Table>
+      <Listing
+        query={members}
+        label="Members"
+        columns={COLUMNS}
+        list={list}
+        words={['First', 'Next']}
+        row={(row) => (
+          <Row key={row.user_id}>
+            <Cell className="max-w-40 sm:max-w-72">
+              <span className="font-medium">
+                <Named>{row.name}</Named>
+              </span>
+              <span className="block truncate text-xs text-muted">{row.email}</span>
+            </Cell>
+            <Cell>
+              {row.role} {row.disabled && <Badge tone="warn">disabled</Badge>}
+            </Cell>
+            <Cell end from="md">
+              {row.monthly_limit === null ? 'none' : <Usd value={row.monthly_limit} />}
+            </Cell>
+            <Cell from="md">
+              <Ago at={row.last_seen_at} />
+            </Cell>
+            <Cell end>
+              {mayChange && (
+                <Menu
+                  trigger={
+                    <IconButton label={`Change ${row.email}`}>
+                      <Ellipsis />
+                    </IconButton>
+                  }
+                >
+                  <MenuItem onSelect={() => setOpen({ what: 'edit', member: row })}>
+                    Role and limit
+                  </MenuItem>
+                  <MenuItem danger onSelect={() => setOpen({ what: 'remove', member: row })}>
+                    {row.user_id === user.id ? 'Leave' : 'Remove'}
+                  </MenuItem>
+                </Menu>
+              )}
+            </Cell>
+          </Row>
         )}
-      </Loaded>
+      />
       {invitations.data && invitations.data.data.length > 0 && (
         <section className="mt-8">
           <h2 className="mb-3 font-medium">Invited</h2>

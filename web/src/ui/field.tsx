@@ -63,6 +63,28 @@ export function TextField({
   )
 }
 
+interface NameProps {
+  value: string
+  onChange: (name: string) => void
+  /** Of the request that took the name. */
+  error: unknown
+}
+
+/** The name of something new: where a dialog begins. */
+export function NameField({ value, onChange, error }: NameProps) {
+  return (
+    <TextField
+      label="Name"
+      required
+      autoFocus
+      maxLength={200}
+      value={value}
+      onChange={(event) => onChange(event.target.value)}
+      error={fieldError(error, 'name')}
+    />
+  )
+}
+
 interface Option {
   value: string
   label: string

@@ -16,7 +16,7 @@ export function Table({ label, children }: { label: string; children: ReactNode 
   )
 }
 
-interface Column {
+export interface Column {
   name: string
   end?: boolean
   /** Left out below this width. */

@@ -7,7 +7,7 @@ type Query = Record<string, string>
 
 const TYPING_MS = 250
 
-interface List {
+export interface List {
   query: Query
   /** Another filter; the page begins anew. */
   filter: (change: Query) => void

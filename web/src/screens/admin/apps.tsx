@@ -5,9 +5,10 @@ import { has, useSession } from '../../api/session'
 import type { App } from '../../api/shapes'
 import { Button } from '../../ui/button'
 import { Filter, FormError } from '../../ui/field'
+import { Listing } from '../../ui/listing'
 import { Screen, Tools } from '../../ui/page'
-import { Empty, Loaded } from '../../ui/states'
-import { Cell, Head, Row, Table } from '../../ui/table'
+import { Empty } from '../../ui/states'
+import { Cell, Row } from '../../ui/table'
 import { useList } from '../../ui/use-list'
 import { Ago, Mono, Named } from '../../ui/values'
 import { AppState } from '../apps'
@@ -52,60 +53,49 @@ export function AppApprovals() {
         />
       </Tools>
       <FormError error={decide.error} />
-      <Loaded query={apps}>
-        {({ data }) =>
-          data.length === 0 ? (
-            <Empty title={status === 'pending' ? 'No app waits for you' : 'There is no app'} />
-          ) : (
-            <Table label="Apps">
-              <Head columns={COLUMNS} />
-              <tbody>
-                {data.map((row) => (
-                  <Row key={row.id}>
-                    <Cell className="max-w-40 font-medium sm:max-w-60">
-                      <Named>{row.name}</Named>
-                    </Cell>
-                    <Cell from="md">
-                      <Link
-                        to="/admin/orgs/$org"
-                        params={{ org: row.org_id }}
-                        className="hover:underline"
-                      >
-                        <Mono>{row.org_id}</Mono>
-                      </Link>
-                    </Cell>
-                    <Cell from="md">
-                      <Ago at={row.created_at} />
-                    </Cell>
-                    <Cell>
-                      <AppState of={row} />
-                    </Cell>
-                    <Cell end>
-                      {mayChange && (
-                        <span className="inline-flex gap-2">
-                          {row.status !== 'approved' && (
-                            <Button onClick={() => decide.mutate({ id: row.id, to: 'approved' })}>
-                              Approve
-                            </Button>
-                          )}
-                          {row.status !== 'rejected' && (
-                            <Button
-                              kind="danger"
-                              onClick={() => decide.mutate({ id: row.id, to: 'rejected' })}
-                            >
-                              Reject
-                            </Button>
-                          )}
-                        </span>
-                      )}
-                    </Cell>
-                  </Row>
-                ))}
-              </tbody>
-            </Table>
-          )
-        }
-      </Loaded>
+      <Listing
+        query={apps}
+        label="Apps"
+        columns={COLUMNS}
+        empty={<Empty title={status === 'pending' ? 'No app waits for you' : 'There is no app'} />}
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-40 font-medium sm:max-w-60">
+              <Named>{row.name}</Named>
+            </Cell>
+            <Cell from="md">
+              <Link to="/admin/orgs/$org" params={{ org: row.org_id }} className="hover:underline">
+                <Mono>{row.org_id}</Mono>
+              </Link>
+            </Cell>
+            <Cell from="md">
+              <Ago at={row.created_at} />
+            </Cell>
+            <Cell>
+              <AppState of={row} />
+            </Cell>
+            <Cell end>
+              {mayChange && (
+                <span className="inline-flex gap-2">
+                  {row.status !== 'approved' && (
+                    <Button onClick={() => decide.mutate({ id: row.id, to: 'approved' })}>
+                      Approve
+                    </Button>
+                  )}
+                  {row.status !== 'rejected' && (
+                    <Button
+                      kind="danger"
+                      onClick={() => decide.mutate({ id: row.id, to: 'rejected' })}
+                    >
+                      Reject
+                    </Button>
+                  )}
+                </span>
+              )}
+            </Cell>
+          </Row>
+        )}
+      />
     </Screen>
   )
 }

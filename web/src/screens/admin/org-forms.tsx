@@ -5,7 +5,7 @@ import { ask } from '../../api/client'
 import type { Org } from '../../api/shapes'
 import { amountError } from '../../money'
 import { Dialog, DialogForm } from '../../ui/dialog'
-import { FormError, fieldError, TextField } from '../../ui/field'
+import { FormError, fieldError, NameField, TextField } from '../../ui/field'
 import { Secret } from '../../ui/secret'
 
 interface Props {
@@ -54,15 +54,7 @@ export function NewOrgDialog({ onClose }: { onClose: () => void }) {
         action="Create organization"
         busy={make.isPending}
       >
-        <TextField
-          label="Name"
-          required
-          autoFocus
-          maxLength={200}
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={fieldError(make.error, 'name')}
-        />
+        <NameField value={name} onChange={setName} error={make.error} />
         <TextField
           label="E-mail of its owner"
           type="email"

@@ -8,9 +8,10 @@ import type { Org, Page } from '../../api/shapes'
 import { Badge } from '../../ui/badge'
 import { Button } from '../../ui/button'
 import { SearchBox } from '../../ui/field'
+import { Listing } from '../../ui/listing'
 import { Screen, Tools } from '../../ui/page'
-import { Empty, Loaded } from '../../ui/states'
-import { Cell, Head, Pager, Row, Table } from '../../ui/table'
+import { Empty } from '../../ui/states'
+import { Cell, Row } from '../../ui/table'
 import { useList, useTyped } from '../../ui/use-list'
 import { Ago, Named, Usd } from '../../ui/values'
 import { NewOrgDialog } from './org-forms'
@@ -64,58 +65,42 @@ export function Orgs() {
           onChange={(event) => setText(event.target.value)}
         />
       </Tools>
-      <Loaded query={orgs}>
-        {({ data, next }) =>
-          data.length === 0 ? (
-            <Empty title="No organization matches">
-              <Button onClick={() => setText('')}>Clear the search</Button>
-            </Empty>
-          ) : (
-            <>
-              <Table label="Organizations">
-                <Head columns={COLUMNS} />
-                <tbody>
-                  {data.map((row) => (
-                    <Row key={row.id}>
-                      <Cell className="max-w-40 font-medium sm:max-w-60">
-                        <Link
-                          to="/admin/orgs/$org"
-                          params={{ org: row.id }}
-                          className="hover:underline"
-                        >
-                          <Named>{row.name}</Named>
-                        </Link>
-                      </Cell>
-                      <Cell end>
-                        <Usd value={row.available} />
-                      </Cell>
-                      <Cell end from="md">
-                        <Usd value={row.owed} />
-                      </Cell>
-                      <Cell end from="md">
-                        <Usd value={row.spent} />
-                      </Cell>
-                      <Cell from="lg">
-                        <Ago at={row.created_at} />
-                      </Cell>
-                      <Cell>
-                        <OrgState of={row} />
-                      </Cell>
-                    </Row>
-                  ))}
-                </tbody>
-              </Table>
-              <Pager
-                later={cursor !== ''}
-                next={next}
-                words={['First', 'Next']}
-                onNewest={() => list.filter({})}
-                onOlder={list.page}
-              />
-            </>
-          )
+      <Listing
+        query={orgs}
+        label="Organizations"
+        columns={COLUMNS}
+        list={list}
+        words={['First', 'Next']}
+        empty={
+          <Empty title="No organization matches">
+            <Button onClick={() => setText('')}>Clear the search</Button>
+          </Empty>
         }
-      </Loaded>
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-40 font-medium sm:max-w-60">
+              <Link to="/admin/orgs/$org" params={{ org: row.id }} className="hover:underline">
+                <Named>{row.name}</Named>
+              </Link>
+            </Cell>
+            <Cell end>
+              <Usd value={row.available} />
+            </Cell>
+            <Cell end from="md">
+              <Usd value={row.owed} />
+            </Cell>
+            <Cell end from="md">
+              <Usd value={row.spent} />
+            </Cell>
+            <Cell from="lg">
+              <Ago at={row.created_at} />
+            </Cell>
+            <Cell>
+              <OrgState of={row} />
+            </Cell>
+          </Row>
+        )}
+      />
       {making && <NewOrgDialog onClose={() => setMaking(false)} />}
     </Screen>
   )

@@ -5,9 +5,10 @@ import type { Page, User } from '../../api/shapes'
 import { Badge } from '../../ui/badge'
 import { Button } from '../../ui/button'
 import { SearchBox } from '../../ui/field'
+import { Listing } from '../../ui/listing'
 import { Screen, Tools } from '../../ui/page'
-import { Empty, Loaded } from '../../ui/states'
-import { Cell, Head, Pager, Row, Table } from '../../ui/table'
+import { Empty } from '../../ui/states'
+import { Cell, Row } from '../../ui/table'
 import { useList, useTyped } from '../../ui/use-list'
 import { Ago, Named } from '../../ui/values'
 import { UserActions } from './user-actions'
@@ -41,53 +42,39 @@ export function Users() {
           onChange={(event) => setText(event.target.value)}
         />
       </Tools>
-      <Loaded query={users}>
-        {({ data, next }) =>
-          data.length === 0 ? (
-            <Empty title="Nobody matches">
-              <Button onClick={() => setText('')}>Clear the search</Button>
-            </Empty>
-          ) : (
-            <>
-              <Table label="Users">
-                <Head columns={COLUMNS} />
-                <tbody>
-                  {data.map((row) => (
-                    <Row key={row.id}>
-                      <Cell className="max-w-44 sm:max-w-72">
-                        <span className="font-medium">
-                          <Named>{row.name}</Named>
-                        </span>
-                        <span className="block truncate text-xs text-muted">{row.email}</span>
-                      </Cell>
-                      <Cell from="md">{row.instance_role ?? '–'}</Cell>
-                      <Cell from="lg">{row.has_totp ? 'on' : 'off'}</Cell>
-                      <Cell from="md">
-                        <Ago at={row.last_seen_at} />
-                      </Cell>
-                      <Cell>
-                        <Badge tone={row.disabled ? 'warn' : 'good'}>
-                          {row.disabled ? 'disabled' : 'active'}
-                        </Badge>
-                      </Cell>
-                      <Cell end>
-                        {mayChange && row.id !== session.user.id && <UserActions of={row} />}
-                      </Cell>
-                    </Row>
-                  ))}
-                </tbody>
-              </Table>
-              <Pager
-                later={cursor !== ''}
-                next={next}
-                words={['First', 'Next']}
-                onNewest={() => list.filter({})}
-                onOlder={list.page}
-              />
-            </>
-          )
+      <Listing
+        query={users}
+        label="Users"
+        columns={COLUMNS}
+        list={list}
+        words={['First', 'Next']}
+        empty={
+          <Empty title="Nobody matches">
+            <Button onClick={() => setText('')}>Clear the search</Button>
+          </Empty>
         }
-      </Loaded>
+        row={(row) => (
+          <Row key={row.id}>
+            <Cell className="max-w-44 sm:max-w-72">
+              <span className="font-medium">
+                <Named>{row.name}</Named>
+              </span>
+              <span className="block truncate text-xs text-muted">{row.email}</span>
+            </Cell>
+            <Cell from="md">{row.instance_role ?? '–'}</Cell>
+            <Cell from="lg">{row.has_totp ? 'on' : 'off'}</Cell>
+            <Cell from="md">
+              <Ago at={row.last_seen_at} />
+            </Cell>
+            <Cell>
+              <Badge tone={row.disabled ? 'warn' : 'good'}>
+                {row.disabled ? 'disabled' : 'active'}
+              </Badge>
+            </Cell>
+            <Cell end>{mayChange && row.id !== session.user.id && <UserActions of={row} />}</Cell>
+          </Row>
+        )}
+      />
     </Screen>
   )
 }
